@@ -1,0 +1,6 @@
+"""Studies: the physics run, recorded, learned from and reported."""
+
+if not __name__.startswith("mesoforge."):
+    raise ImportError(
+        "this folder is installed as mesoforge.experiments: write 'import mesoforge.experiments', not 'import experiments'"
+    )

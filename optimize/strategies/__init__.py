@@ -1,0 +1,1 @@
+"""Ways of proposing the next point, each behind the same protocol."""

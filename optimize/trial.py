@@ -1,0 +1,58 @@
+"""One trial of a campaign: what was asked, what was foretold, what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Origin: TypeAlias = Literal["sobol", "bo", "confirm", "sample", "user"]
+Value: TypeAlias = float | int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A predicted property of one new electrode: mean and standard deviation, in the property's own unit."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The trial's properties by name, in user units, and where the electrode that bears them lies."""
+
+    properties: dict[str, float]
+    electrode: str = ""
+    wall_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a trial has no properties: ``kind`` is one word, ``stage`` where it broke, ``reason`` one sentence."""
+
+    kind: str
+    stage: str
+    reason: str
+
+
+Outcome: TypeAlias = Measured | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial; ``values`` are the design variables in user units, ``confirms`` the trial it repeats with a new seed."""
+
+    number: int
+    origin: Origin
+    values: dict[str, Value]
+    seed: int
+    asked_at: float
+    prediction: dict[str, Estimate] = field(default_factory=dict)
+    confirms: int | None = None
+    outcome: Outcome | None = None
+    ended_at: float | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether nothing was told of it yet."""
+        return self.outcome is None

@@ -1,0 +1,1 @@
+"""What is measured on an electrode once it stands in voxels."""

@@ -1,0 +1,1 @@
+"""Where the three-dimensional shapes of secondary particles come from."""
