@@ -1,6 +1,4 @@
 """A space, objectives, and a record of what was asked and told."""
 
 if not __name__.startswith("mesoforge."):
-    raise ImportError(
-        "this folder is installed as mesoforge.optimize: write 'import mesoforge.optimize', not 'import optimize'"
-    )
+    raise ImportError("this folder is installed as mesoforge.optimize: import it by that name")

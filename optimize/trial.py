@@ -40,7 +40,7 @@ Outcome: TypeAlias = Measured | Failed
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One trial; ``values`` are the design variables in user units, ``confirms`` the trial it repeats with a new seed."""
+    """One trial: ``values`` in user units by variable; ``confirms`` is the trial that it repeats with a new seed."""
 
     number: int
     origin: Origin

@@ -1,6 +1,4 @@
 """How one electrode is made and measured."""
 
 if not __name__.startswith("mesoforge."):
-    raise ImportError(
-        "this folder is installed as mesoforge.physics: write 'import mesoforge.physics', not 'import physics'"
-    )
+    raise ImportError("this folder is installed as mesoforge.physics: import it by that name")

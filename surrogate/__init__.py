@@ -1,6 +1,4 @@
 """Models that learn from numbers: inputs, outputs and their noise."""
 
 if not __name__.startswith("mesoforge."):
-    raise ImportError(
-        "this folder is installed as mesoforge.surrogate: write 'import mesoforge.surrogate', not 'import surrogate'"
-    )
+    raise ImportError("this folder is installed as mesoforge.surrogate: import it by that name")
