@@ -1,0 +1,61 @@
+"""The one door to torch and its Gaussian processes: their import, their threads, their seeds and their warnings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+with warnings.catch_warnings():
+    # linear_operator 0.6 compiles two functions with torch.jit.script as it is imported, which newer torch deprecates.
+    warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
+    from botorch.cross_validation import efficient_loo_cv
+    from botorch.exceptions.errors import ModelFittingError
+    from botorch.exceptions.warnings import InputDataWarning, OptimizationWarning
+    from botorch.fit import fit_gpytorch_mll
+    from botorch.models import SingleTaskGP
+    from botorch.models.model_list_gp_regression import ModelListGP
+    from botorch.models.transforms import Standardize
+    from botorch.posteriors.gpytorch import GPyTorchPosterior
+    from botorch.utils.sampling import manual_seed
+    from gpytorch.mlls import ExactMarginalLogLikelihood
+    from linear_operator.utils.warnings import NumericalWarning
+
+__all__ = [
+    "ExactMarginalLogLikelihood",
+    "GPyTorchPosterior",
+    "ModelFittingError",
+    "ModelListGP",
+    "SingleTaskGP",
+    "Standardize",
+    "calm",
+    "efficient_loo_cv",
+    "fit_gpytorch_mll",
+]
+
+
+@contextmanager
+def calm(seed: int = 0) -> Iterator[None]:
+    """Run torch seeded, on one thread and without the warnings that are understood here; then restore all three.
+
+    One thread makes results bit-identical, and two processes with torch's default threads take ten times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with warnings.catch_warnings(), manual_seed(seed):
+            _ignore_understood()
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _ignore_understood() -> None:
+    # A kernel matrix of near-equal points gets 1e-8 of jitter, far below the inferred noise.
+    warnings.filterwarnings("ignore", category=NumericalWarning)
+    # A constant output cannot be standardized: its model says that constant, which is right.
+    warnings.filterwarnings("ignore", message="Data .* is not standardized", category=InputDataWarning)
+    # BoTorch retries a fit or a search that stopped early, and keeps the best.
+    warnings.filterwarnings("ignore", category=OptimizationWarning)

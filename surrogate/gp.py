@@ -1,0 +1,141 @@
+"""Gaussian processes, one for each output, with the noise inferred (BoTorch)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+from mesoforge.errors import InputError
+from mesoforge.surrogate.door import (
+    ExactMarginalLogLikelihood,
+    GPyTorchPosterior,
+    ModelFittingError,
+    ModelListGP,
+    SingleTaskGP,
+    Standardize,
+    calm,
+    efficient_loo_cv,
+    fit_gpytorch_mll,
+)
+from mesoforge.surrogate.table import Array, Table, check_inputs
+from mesoforge.surrogate.validation import LeaveOneOut
+
+STATE = "state/"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GaussianProcess:
+    """Independent Gaussian processes of a table's outputs, in double precision; ``models`` are BoTorch's.
+
+    ``converged`` is false where no optimum of the likelihood was found and the priors' hyperparameters were kept.
+    With a table's known ``noise_variance`` the noise of a new measurement is the mean of those variances.
+    """
+
+    table: Table
+    models: tuple[SingleTaskGP, ...]
+    converged: bool = True
+
+    @property
+    def model(self) -> ModelListGP:
+        """All outputs as one BoTorch model."""
+        return ModelListGP(*self.models)
+
+    def predict(self, X: Array) -> tuple[Array, Array]:
+        """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d), its noise included."""
+        return self._posterior(X, noise=True)
+
+    def latent_sd(self, X: Array) -> Array:
+        """Return the standard deviation (k, m) of the noise-free function at X (k, d)."""
+        return self._posterior(X, noise=False)[1]
+
+    def _posterior(self, X: Array, *, noise: bool) -> tuple[Array, Array]:
+        check_inputs(X, self.table.X.shape[1])
+        with torch.no_grad(), calm():
+            posterior = self.model.posterior(tensor(X), observation_noise=noise)
+            return posterior.mean.numpy(), posterior.variance.sqrt().numpy()
+
+
+def fit_gp(table: Table, seed: int = 0) -> GaussianProcess:
+    """Fit one Gaussian process to each output by its marginal likelihood under BoTorch's priors.
+
+    The same table and seed give the same model to the last bit.
+    """
+    with calm(seed):
+        models = _models(table)
+        converged = [_fit(model) for model in models]
+    return GaussianProcess(table, models, all(converged))
+
+
+def loo(gp: GaussianProcess) -> LeaveOneOut:
+    """Foretell each row from all others, in closed form: the hyperparameters stay those of the whole table.
+
+    So it is a little kind to small tables. Rows are left out one by one: replicates of a row stay in.
+    """
+    with torch.no_grad(), calm():
+        posteriors = [cast("GPyTorchPosterior", efficient_loo_cv(model).posterior) for model in gp.models]
+        mean = np.column_stack([posterior.mean.flatten().numpy() for posterior in posteriors])
+        sd = np.column_stack([posterior.variance.sqrt().flatten().numpy() for posterior in posteriors])
+    return LeaveOneOut(gp.table.names, gp.table.Y, mean, sd)
+
+
+def save_gp(gp: GaussianProcess, path: Path) -> None:
+    """Write the training table and the hyperparameters as a NumPy archive of plain arrays."""
+    arrays = {STATE + name: value.numpy() for name, value in gp.model.state_dict().items()}
+    arrays |= {"X": gp.table.X, "Y": gp.table.Y, "names": np.array(gp.table.names)}
+    if gp.table.noise_variance is not None:
+        arrays["noise_variance"] = gp.table.noise_variance
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def load_gp(path: Path) -> GaussianProcess:
+    """Read what `save_gp` wrote; nothing is fitted again and nothing pickled is read.
+
+    Raises:
+        InputError: The file is no such archive.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+            table = Table(arrays["X"], arrays["Y"], tuple(arrays["names"].tolist()), arrays.get("noise_variance"))
+            return _restored(table, arrays)
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path} is no saved surrogate ({error}): give a file that save_gp wrote") from error
+
+
+def tensor(values: Array) -> torch.Tensor:
+    """Return a copy as a tensor in double precision."""
+    return torch.tensor(values, dtype=torch.double)
+
+
+def _restored(table: Table, arrays: dict[str, Array]) -> GaussianProcess:
+    with calm():
+        gp = GaussianProcess(table, _models(table))
+        state = {name.removeprefix(STATE): torch.tensor(arrays[name]) for name in arrays if name.startswith(STATE)}
+        gp.model.load_state_dict(state)
+    gp.model.eval()
+    return gp
+
+
+def _models(table: Table) -> tuple[SingleTaskGP, ...]:
+    return tuple(_model(table, column) for column in range(table.Y.shape[1]))
+
+
+def _model(table: Table, column: int) -> SingleTaskGP:
+    known = None if table.noise_variance is None else tensor(table.noise_variance[:, [column]])
+    return SingleTaskGP(
+        tensor(table.X), tensor(table.Y[:, [column]]), train_Yvar=known, outcome_transform=Standardize(m=1)
+    )
+
+
+def _fit(model: SingleTaskGP) -> bool:
+    try:
+        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+    except ModelFittingError:
+        model.eval()
+        return False
+    return True

@@ -1,0 +1,97 @@
+"""What a surrogate learns from, and what every surrogate can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mesoforge.errors import InputError
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Table:
+    """Training data: X (n, d) in the unit cube, Y (n, m) in any units, and one name for each column of Y.
+
+    X is scaled by the bounds of the space that it comes from, never by the data. ``noise_variance`` (n, m) is the known
+    variance of each entry of Y, in its unit squared; without it the noise is inferred. Equal rows of X are replicates.
+
+    Raises:
+        InputError: Shapes disagree, a number is not finite, X leaves the unit cube, or a variance is not positive.
+    """
+
+    X: Array
+    Y: Array
+    names: tuple[str, ...]
+    noise_variance: Array | None = None
+
+    def __post_init__(self) -> None:
+        _check_shapes(self)
+        check_inputs(self.X, self.X.shape[1])
+        _check_numbers(self)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+
+class Surrogate(Protocol):
+    """A fitted model of every column of a table; it never changes."""
+
+    @property
+    def table(self) -> Table:
+        """What it was fitted to."""
+        ...
+
+    def predict(self, X: Array) -> tuple[Array, Array]:
+        """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d), its noise included."""
+        ...
+
+    def latent_sd(self, X: Array) -> Array:
+        """Return the standard deviation (k, m) of the noise-free function at X (k, d)."""
+        ...
+
+
+Builder: TypeAlias = Callable[[Table], Surrogate]
+
+
+def check_inputs(X: Array, dimensions: int) -> None:
+    """Refuse points that are not rows of finite numbers in the unit cube.
+
+    Raises:
+        InputError: X is not (k, dimensions) or leaves the unit cube.
+    """
+    if X.ndim != 2 or X.shape[1] != dimensions:
+        raise InputError(
+            f"X has shape {X.shape}, but one row of {dimensions} numbers for each point was due: reshape it"
+        )
+    if not bool(np.all((X >= 0) & (X <= 1))):
+        raise InputError("X holds numbers outside [0, 1], but points of the unit cube were due: scale X by its bounds")
+
+
+def _check_shapes(table: Table) -> None:
+    if table.X.ndim != 2 or table.Y.ndim != 2 or len(table.X) != len(table.Y):
+        raise InputError(
+            f"X has shape {table.X.shape} and Y {table.Y.shape}, but two tables with equally many rows were due: align"
+        )
+    if len(table.X) < 2:
+        raise InputError(f"the table has {len(table.X)} row, but a surrogate needs at least 2: measure more points")
+    if len(set(table.names)) != table.Y.shape[1] or len(table.names) != table.Y.shape[1]:
+        raise InputError(
+            f"{table.names} came as names, but {table.Y.shape[1]} different ones were due: name each column of Y once"
+        )
+
+
+def _check_numbers(table: Table) -> None:
+    if not bool(np.all(np.isfinite(table.Y))):
+        raise InputError("Y holds numbers that are not finite, but only measured rows were due: leave failed rows out")
+    variance = table.noise_variance
+    if variance is not None and (variance.shape != table.Y.shape or not bool(np.all(variance > 0))):
+        raise InputError(
+            f"noise_variance has shape {variance.shape} or is not positive, but positive numbers of shape "
+            f"{table.Y.shape} were due: pool the variance of few replicates, and never give 0"
+        )

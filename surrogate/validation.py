@@ -1,0 +1,53 @@
+"""How well a surrogate foretells what it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mesoforge.surrogate.table import Array, Builder, Table
+
+NORMAL_95 = 1.959964  # half width of the central 95 % of a normal distribution, in standard deviations
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LeaveOneOut:
+    """Each row foretold from the others: measured, mean and predictive sd, each (n, m), in the outputs' units."""
+
+    names: tuple[str, ...]
+    measured: Array
+    mean: Array
+    sd: Array
+
+    @property
+    def r2(self) -> dict[str, float]:
+        """R2 = 1 - sum (y - mean)^2 / sum (y - average)^2 by output; not a number where an output is constant."""
+        residual = np.sum((self.measured - self.mean) ** 2, axis=0)
+        total = np.sum((self.measured - self.measured.mean(axis=0)) ** 2, axis=0)
+        return self._named(1 - r / t if t > 0 else np.nan for r, t in zip(residual, total, strict=True))
+
+    @property
+    def coverage95(self) -> dict[str, float]:
+        """Share of rows inside their central 95 % interval by output; 0.95 is right."""
+        return self._named(np.mean(np.abs(self.measured - self.mean) <= NORMAL_95 * self.sd, axis=0))
+
+    def _named(self, values: Iterable[float]) -> dict[str, float]:
+        return {name: float(value) for name, value in zip(self.names, values, strict=True)}
+
+
+def loo_by_refits(table: Table, build: Builder) -> LeaveOneOut:
+    """Foretell each row by a model fitted anew to all others: n fits, for any surrogate, with nothing assumed."""
+    folds = [build(_without(table, row)).predict(table.X[[row]]) for row in range(len(table))]
+    return LeaveOneOut(table.names, table.Y, np.vstack([mean for mean, _ in folds]), np.vstack([sd for _, sd in folds]))
+
+
+def _without(table: Table, row: int) -> Table:
+    variance = table.noise_variance
+    return Table(
+        np.delete(table.X, row, axis=0),
+        np.delete(table.Y, row, axis=0),
+        table.names,
+        None if variance is None else np.delete(variance, row, axis=0),
+    )
