@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
+from mesoforge.surrogate.table import Array
+
 with warnings.catch_warnings():
     # linear_operator 0.6 compiles two functions with torch.jit.script as it is imported, which newer torch deprecates.
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
@@ -19,6 +21,7 @@ with warnings.catch_warnings():
     from botorch.models.model_list_gp_regression import ModelListGP
     from botorch.models.transforms import Standardize
     from botorch.posteriors.gpytorch import GPyTorchPosterior
+    from botorch.utils.multi_objective.hypervolume import Hypervolume
     from botorch.utils.sampling import manual_seed
     from gpytorch.mlls import ExactMarginalLogLikelihood
     from linear_operator.utils.warnings import NumericalWarning
@@ -26,6 +29,7 @@ with warnings.catch_warnings():
 __all__ = [
     "ExactMarginalLogLikelihood",
     "GPyTorchPosterior",
+    "Hypervolume",
     "ModelFittingError",
     "ModelListGP",
     "SingleTaskGP",
@@ -33,6 +37,7 @@ __all__ = [
     "calm",
     "efficient_loo_cv",
     "fit_gpytorch_mll",
+    "tensor",
 ]
 
 
@@ -50,6 +55,11 @@ def calm(seed: int = 0) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
+
+
+def tensor(values: Array) -> torch.Tensor:
+    """Return a copy as a tensor in double precision."""
+    return torch.tensor(values, dtype=torch.double)
 
 
 def _ignore_understood() -> None:

@@ -20,6 +20,7 @@ from mesoforge.surrogate.door import (
     calm,
     efficient_loo_cv,
     fit_gpytorch_mll,
+    tensor,
 )
 from mesoforge.surrogate.table import Array, Table, check_inputs
 from mesoforge.surrogate.validation import LeaveOneOut
@@ -105,11 +106,6 @@ def load_gp(path: Path) -> GaussianProcess:
             return _restored(table, arrays)
     except (OSError, EOFError, KeyError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} is no saved surrogate ({error}): give a file that save_gp wrote") from error
-
-
-def tensor(values: Array) -> torch.Tensor:
-    """Return a copy as a tensor in double precision."""
-    return torch.tensor(values, dtype=torch.double)
 
 
 def _restored(table: Table, arrays: dict[str, Array]) -> GaussianProcess:

@@ -1,0 +1,338 @@
+"""The campaign: ask for trials, tell what came of them; it never runs anything."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from typing import Literal, TypeAlias, cast
+
+import numpy as np
+
+from mesoforge.errors import InputError
+from mesoforge.optimize.journal import Event, Journal
+from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, reference_point
+from mesoforge.optimize.problem import Budget, Problem, check_extension, difference
+from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
+from mesoforge.optimize.strategies import strategy as strategy_named
+from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
+from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial
+from mesoforge.optimize.view import View
+from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
+
+Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
+
+LEAST_TO_LEARN = 2  # measured trials; below, Sobol points are proposed
+TRIES = 64  # Sobol points that may stand in for a proposal that is not admissible
+INFRASTRUCTURE = frozenset({"interrupted", "infrastructure"})  # kinds of failure that say nothing about a point
+
+
+def gaussian_process(table: Table) -> Surrogate:
+    """Fit the default surrogate: one Gaussian process for each property."""
+    from mesoforge.surrogate.gp import fit_gp
+
+    return fit_gp(table)
+
+
+class Campaign:
+    """An optimization that runs: the only thing here that changes, and all of it is in the journal.
+
+    At construction the journal is replayed; a new one begins with the problem. Trials asked but not ended are then in
+    `pending`: run them again first. The same journal gives the same next trial to the last bit. A larger budget than
+    the journal's extends the campaign. Failed trials count against the budget and are never imputed; nothing is
+    proposed within ``view.FAILURE_RADIUS`` of a physics failure (any kind but those in ``INFRASTRUCTURE``).
+
+    ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold.
+
+    Raises:
+        InputError: The journal is of another problem, or its budget was larger.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        journal: Journal,
+        strategy: str = "botorch",
+        *,
+        learn: Builder | None = gaussian_process,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.problem = problem
+        self._journal, self._learn, self._clock = journal, learn, clock
+        self._strategy_name, self._strategy = strategy, strategy_named(strategy)
+        self._trials: dict[int, Trial] = {}
+        self._ended: list[int] = []
+        self._reference: Array | None = None
+        self._resume()
+
+    # What there is
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials, by number."""
+        return tuple(self._trials.values())
+
+    @property
+    def pending(self) -> tuple[Trial, ...]:
+        """Trials that were asked and have not ended."""
+        return tuple(trial for trial in self.trials if trial.pending)
+
+    @property
+    def measured(self) -> tuple[Trial, ...]:
+        """Trials that have properties, by number."""
+        return _measured(self.trials)
+
+    @property
+    def phase(self) -> Phase:
+        """Which kind of trial comes next, or is being waited for."""
+        explored = self._explored()
+        if len(explored) < self.problem.budget.start:
+            return "start"
+        if len(explored) < self.problem.budget.explored or any(trial.pending for trial in explored):
+            return "proposals"
+        return "confirmations" if self.pending or self._confirmations_left() else "done"
+
+    @property
+    def done(self) -> bool:
+        """Whether the budget is spent and nothing is pending."""
+        return self.phase == "done"
+
+    @property
+    def reference_point(self) -> dict[str, float] | None:
+        """The scores that the hypervolume is counted from, frozen when the start has ended; none before."""
+        return None if self._reference is None else dict(zip(self._names, self._reference.tolist(), strict=True))
+
+    def pareto(self) -> tuple[Trial, ...]:
+        """Return the measured trials whose scores, as measured and so with their noise, no other trial's dominate."""
+        mask = pareto_mask(self._scores(self.measured))
+        return tuple(trial for trial, best in zip(self.measured, mask, strict=True) if best)
+
+    def hypervolume(self, outcomes: int | None = None) -> float | None:
+        """Return the hypervolume of the measured scores after so many outcomes, failures included; else of all.
+
+        It counts from the frozen reference point, so values over time compare; none before that is frozen.
+        """
+        if self._reference is None:
+            return None
+        return hypervolume(self._scores(_measured(self._trials[n] for n in self._ended[:outcomes])), self._reference)
+
+    def surrogate(self) -> Surrogate | None:
+        """Return the surrogate of all measured trials, if it is wanted and they are enough."""
+        return self._learned(self.measured)
+
+    # What happens
+
+    def ask(self) -> Trial | None:
+        """Return the next trial to run; none if something pending must end first, or the campaign is done."""
+        draft = {"start": self._start, "proposals": self._proposal, "confirmations": self._confirmation}.get(self.phase)
+        trial = draft() if draft is not None else None
+        if trial is not None:
+            self._record(asked(trial, self._strategy_name))
+        return trial
+
+    def tell(self, number: int, outcome: Measured) -> None:
+        """Record what a trial measured.
+
+        Raises:
+            InputError: The trial is not pending, or an objective's property is missing or not finite.
+        """
+        self._check_pending(number)
+        self.problem.objectives.row(outcome.properties)
+        plain = {name: float(value) for name, value in outcome.properties.items()}
+        self._record(ended(number, replace(outcome, properties=plain), self._clock()))
+        self._freeze_reference()
+
+    def fail(self, number: int, outcome: Failed) -> None:
+        """Record why a trial has no properties.
+
+        Raises:
+            InputError: The trial is not pending.
+        """
+        self._check_pending(number)
+        self._record(ended(number, outcome, self._clock()))
+        self._freeze_reference()
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        """Tell or fail, by the kind of outcome."""
+        if isinstance(outcome, Failed):
+            self.fail(number, outcome)
+        else:
+            self.tell(number, outcome)
+
+    # The record
+
+    def _resume(self) -> None:
+        events = self._journal.events()
+        if not events:
+            self._journal.append({"event": "problem", "name": self.problem.name, **self.problem.definition()})
+        else:
+            self._check_problem(events[0])
+        for event in events:
+            self._apply(event)
+        self._extend([event for event in events if event["event"] == "budget"][-1:])
+        self._freeze_reference()
+
+    def _extend(self, last: list[Event]) -> None:
+        for event in last:
+            check_extension(Budget(**cast("dict[str, int]", event["budget"])), self.problem.budget)
+        budget = asdict(self.problem.budget)
+        if not any(event["budget"] == budget for event in last):
+            self._journal.append({"event": "budget", "budget": budget})
+
+    def _record(self, event: Event) -> None:
+        self._journal.append(event)
+        self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        kind = event["event"]
+        if kind == "ask":
+            trial = trial_of(event)
+            self._trials[trial.number] = trial
+        elif kind in ("tell", "fail"):
+            number = cast("int", event["number"])
+            self._trials[number] = with_outcome(self._trials[number], event)
+            self._ended.append(number)
+        elif kind == "reference":
+            scores = cast("dict[str, float]", event["scores"])
+            self._reference = np.array([scores[name] for name in self._names])
+
+    def _freeze_reference(self) -> None:
+        start = self._explored()[: self.problem.budget.start]
+        waiting = len(start) < self.problem.budget.start or any(trial.pending for trial in start)
+        known = _measured(start) if len(_measured(start)) >= LEAST_TO_LEARN else self.measured
+        if self._reference is None and not waiting and len(known) >= LEAST_TO_LEARN:
+            point = reference_point(self.problem.objectives, self._properties(known))
+            self._record({"event": "reference", "scores": dict(zip(self._names, point.tolist(), strict=True))})
+
+    def _check_problem(self, first: Event) -> None:
+        given = self.problem.definition()
+        if found := difference({key: first.get(key, "absent") for key in given}, given):
+            raise InputError(
+                f"{self._journal.path} holds another problem: {found}; "
+                "give this study a name of its own, or restore what it was"
+            )
+
+    def _check_pending(self, number: int) -> None:
+        if number not in self._trials:
+            raise InputError(f"trial {number} came, but {len(self._trials)} were asked so far: tell one that was asked")
+        if not self._trials[number].pending:
+            raise InputError(f"trial {number} has ended, but a pending one was due: tell each trial once")
+
+    # The three kinds of trial
+
+    def _start(self) -> Trial:
+        return self._trial("sobol", SOBOL.propose(self._view(None)))
+
+    def _proposal(self) -> Trial | None:
+        if len(self._explored()) == self.problem.budget.explored:
+            return None
+        if len(self.measured) < LEAST_TO_LEARN:
+            return None if self.pending else self._start()
+        view = self._view(self.surrogate())
+        point, origin = self._strategy.propose(view), self._strategy.origin
+        if not view.admissible(point):
+            point, origin = _stand_in(view), "sobol"
+        return self._trial(origin, point, view.surrogate)
+
+    def _confirmation(self) -> Trial | None:
+        if not self._confirmations_left():
+            return None
+        known = _measured(self._explored())
+        surrogate = self._learned(known)
+        number = self._to_confirm(known, surrogate)
+        point = self.problem.space.to_unit(self._trials[number].values)
+        return replace(self._trial("confirm", point, surrogate), values=self._trials[number].values, confirms=number)
+
+    def _to_confirm(self, known: tuple[Trial, ...], surrogate: Surrogate | None) -> int:
+        Y = self._properties(known) if surrogate is None else surrogate.predict(self._points(known))[0]
+        order = best_first(self.problem.objectives, Y, self._reference_or_inferred(Y))
+        chosen = [known[row].number for row in order[: self.problem.budget.confirmations]]
+        return min(chosen, key=lambda number: self._confirmed()[number])
+
+    def _trial(self, origin: Origin, point: Array, surrogate: Surrogate | None = None) -> Trial:
+        number = len(self._trials)
+        values = self.problem.space.from_unit(point)
+        prediction = {} if surrogate is None else self._estimates(surrogate, self.problem.space.to_unit(values))
+        return Trial(number, origin, values, self.problem.trial_seed(number), self._clock(), prediction)
+
+    # What they need
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.problem.objectives.names
+
+    def _explored(self) -> tuple[Trial, ...]:
+        return tuple(trial for trial in self.trials if trial.confirms is None)
+
+    def _confirmed(self) -> Counter[int]:
+        return Counter(trial.confirms for trial in self.trials if trial.confirms is not None)
+
+    def _confirmations_left(self) -> int:
+        budget = self.problem.budget
+        points = min(budget.confirmations, len(_measured(self._explored())))
+        return max(points * budget.replicates - self._confirmed().total(), 0)
+
+    def _view(self, surrogate: Surrogate | None) -> View:
+        Y, number = self._properties(self.measured), len(self._trials)
+        return View(
+            space=self.problem.space,
+            objectives=self.problem.objectives,
+            X=self._points(self.measured),
+            Y=Y,
+            pending=self._points(self.pending),
+            failed=self._points(trial for trial in self.trials if _failed_in_physics(trial)),
+            reference=self._reference_or_inferred(Y),
+            number=number,
+            seed=self.problem.strategy_seed(number),
+            campaign_seed=self.problem.seed,
+            start=self.problem.budget.start,
+            surrogate=surrogate,
+        )
+
+    def _reference_or_inferred(self, Y: Array) -> Array:
+        if self._reference is not None:
+            return self._reference
+        return reference_point(self.problem.objectives, Y) if len(Y) else np.zeros(len(self._names))
+
+    def _learned(self, known: tuple[Trial, ...]) -> Surrogate | None:
+        if self._learn is None or len(known) < LEAST_TO_LEARN:
+            return None
+        return self._learn(Table(self._points(known), self._properties(known), self._names))
+
+    def _estimates(self, surrogate: Surrogate, point: Array) -> dict[str, Estimate]:
+        means, sds = surrogate.predict(point[None])
+        pairs = zip(means[0].tolist(), sds[0].tolist(), strict=True)
+        return {name: Estimate(mean, sd) for name, (mean, sd) in zip(self._names, pairs, strict=True)}
+
+    def _points(self, trials: Iterable[Trial]) -> Array:
+        return self.problem.space.rows([trial.values for trial in trials])
+
+    def _properties(self, trials: tuple[Trial, ...]) -> Array:
+        rows = [self.problem.objectives.row(cast("Measured", trial.outcome).properties) for trial in trials]
+        return np.array(rows).reshape(len(rows), len(self._names))
+
+    def _scores(self, trials: tuple[Trial, ...]) -> Array:
+        return self.problem.objectives.scores(self._properties(trials))
+
+
+def run_sequentially(campaign: Campaign, evaluate: Callable[[Trial], Outcome]) -> None:
+    """Run a campaign to its end, one trial after another: the definition of how a campaign is run."""
+    for trial in campaign.pending:
+        campaign.end(trial.number, evaluate(trial))
+    while (trial_or_none := campaign.ask()) is not None:
+        campaign.end(trial_or_none.number, evaluate(trial_or_none))
+
+
+def _measured(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    return tuple(trial for trial in trials if isinstance(trial.outcome, Measured))
+
+
+def _failed_in_physics(trial: Trial) -> bool:
+    return isinstance(trial.outcome, Failed) and trial.outcome.kind not in INFRASTRUCTURE
+
+
+def _stand_in(view: View) -> Array:
+    points = sobol_points(view.dimensions, view.seed, TRIES)
+    chosen = view.first_admissible(points)
+    return points[0] if chosen is None else chosen

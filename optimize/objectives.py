@@ -1,0 +1,167 @@
+"""What a campaign wants of the properties, as scores of which more is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from mesoforge.errors import InputError
+from mesoforge.optimize.trial import Value
+from mesoforge.surrogate.table import Array
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Goal: TypeAlias = Literal["minimize", "maximize", "match"]
+GOALS = ("minimize", "maximize", "match")
+KEYS = ("goal", "match", "tolerance", "threshold")
+Numbers = TypeVar("Numbers", "float", "Array", "Tensor")
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What is wanted of one property y: its score is y, -y, or -|y - target| / tolerance.
+
+    ``target``, ``tolerance`` and ``threshold`` have the property's unit. ``threshold`` is the worst value of use; when
+    matching, the largest distance from the target that is.
+
+    Raises:
+        InputError: The goal is unknown, or a target and a tolerance > 0 do not go with it.
+    """
+
+    name: str
+    goal: Goal
+    target: float | None = None
+    tolerance: float | None = None
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_goal(self)
+        _check_target(self)
+
+    def score(self, y: Numbers) -> Numbers:
+        """Return the score of measured or sampled values, elementwise."""
+        if self.target is not None and self.tolerance is not None:
+            return -abs(y - self.target) / self.tolerance
+        return y if self.goal == "maximize" else -y
+
+    @property
+    def worst_score(self) -> float | None:
+        """The score at the threshold, if there is one."""
+        if self.threshold is None:
+            return None
+        return -self.threshold / self.tolerance if self.tolerance is not None else self.score(self.threshold)
+
+    def to_mapping(self) -> dict[str, Value]:
+        """Return what `Objectives.from_mapping` reads."""
+        fields = {"match": self.target, "tolerance": self.tolerance, "threshold": self.threshold}
+        known: dict[str, Value] = {key: value for key, value in fields.items() if value is not None}
+        return {"goal": self.goal, **known}
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """The objectives of a campaign, in order; iteration goes over them.
+
+    Raises:
+        InputError: There is none, or two of one property.
+    """
+
+    each: tuple[Objective, ...]
+
+    def __post_init__(self) -> None:
+        if not self.each:
+            raise InputError("no objective came, but at least one was due: minimize, maximize or match a property")
+        if len(set(self.names)) < len(self.each):
+            raise InputError(f"the objectives are {', '.join(self.names)}, but each was due once: drop the second")
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object]) -> Objectives:
+        """Read a study's objectives, by property.
+
+        Each is "minimize", "maximize", ``{"match": 0.30, "tolerance": 0.01}``, or with a threshold
+        ``{"goal": "minimize", "threshold": 3.0}``.
+
+        Raises:
+            InputError: A key or goal is unknown, a number is none, or a target lacks its tolerance.
+        """
+        return cls(tuple(_objective(name, entry) for name, entry in mapping.items()))
+
+    def to_mapping(self) -> dict[str, dict[str, Value]]:
+        """Return what `from_mapping` reads, in its long form."""
+        return {one.name: one.to_mapping() for one in self.each}
+
+    def __len__(self) -> int:
+        return len(self.each)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The properties' names, in the order of the columns of Y."""
+        return tuple(one.name for one in self.each)
+
+    def row(self, properties: Mapping[str, float]) -> Array:
+        """Return the objectives' properties (m,).
+
+        Raises:
+            InputError: One is missing or not finite.
+        """
+        for name in self.names:
+            if not math.isfinite(properties.get(name, math.nan)):
+                raise InputError(
+                    f"{name} is {properties.get(name, 'missing')}, but a finite number was due for each objective: "
+                    "tell a failure where the physics failed"
+                )
+        return np.array([float(properties[name]) for name in self.names])
+
+    def scores(self, Y: Array) -> Array:
+        """Return the scores (n, m) of properties Y (n, m): larger is better in every column."""
+        return np.column_stack([one.score(column) for one, column in zip(self.each, Y.T, strict=True)])
+
+    def shortfall(self, Y: Array) -> Array:
+        """Return by how many tolerances beyond the first the worst match of each row of Y (n, m) misses; 0 if none."""
+        misses = [-one.score(y) - 1 for one, y in zip(self.each, Y.T, strict=True) if one.goal == "match"]
+        return np.asarray(np.max([np.zeros(len(Y)), *misses], axis=0))
+
+
+def _check_goal(one: Objective) -> None:
+    if one.goal not in GOALS:
+        raise InputError(f"{one.name} has the goal {one.goal!r}, but {', '.join(GOALS)} are known: choose one")
+    numbers = [value for value in (one.target, one.tolerance, one.threshold) if value is not None]
+    if not all(math.isfinite(value) for value in numbers):
+        raise InputError(f"{one.name} holds a number that is not finite, but finite ones were due: correct it")
+
+
+def _check_target(one: Objective) -> None:
+    given = [value is not None for value in (one.target, one.tolerance)]
+    if one.goal != "match" and any(given):
+        raise InputError(f"{one.name} has a target or tolerance, but its goal is to {one.goal}: drop one of them")
+    if one.goal == "match" and not (all(given) and (one.tolerance or 0) > 0):
+        raise InputError(f"{one.name} is to be matched, but no target with a tolerance above 0 came: give both")
+    if one.goal == "match" and one.threshold is not None and one.threshold <= 0:
+        raise InputError(
+            f"{one.name} has the threshold {one.threshold}, but when matching it is the largest distance from the "
+            "target that is of use: give a positive one"
+        )
+
+
+def _objective(name: str, entry: object) -> Objective:
+    fields = {"goal": entry} if isinstance(entry, str) else entry
+    if not isinstance(fields, Mapping):
+        raise InputError(f"{name} is {entry!r}, but minimize, maximize or a mapping with match was due: write one")
+    if unknown := set(fields) - set(KEYS):
+        raise InputError(f"{name} has the key {sorted(unknown)[0]!r}, but only {', '.join(KEYS)} are known: correct it")
+    goal = fields.get("goal", "match" if "match" in fields else "missing")
+    target, tolerance, threshold = (_number(name, key, fields.get(key)) for key in KEYS[1:])
+    return Objective(name, goal, target, tolerance, threshold)
+
+
+def _number(name: str, key: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} has {key} {value!r}, but a number was due: write one")
+    return float(value)

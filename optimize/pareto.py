@@ -1,0 +1,73 @@
+"""Which scores are best when there are several: dominance, hypervolume, and an order to confirm them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from mesoforge.optimize.objectives import Objectives
+from mesoforge.surrogate.table import Array
+
+MARGIN = 0.1  # of the scores' range: how far below the worst the inferred reference point lies
+
+
+def pareto_mask(scores: Array) -> npt.NDArray[np.bool_]:
+    """Return which rows of scores (n, m) no other row dominates: at least as good in all, better in one."""
+    at_least = np.all(scores[:, None] >= scores[None], axis=2)
+    better = np.any(scores[:, None] > scores[None], axis=2)
+    dominates: npt.NDArray[np.bool_] = at_least & better
+    return np.asarray(~dominates.any(axis=0))
+
+
+def hypervolume(scores: Array, reference: Array) -> float:
+    """Return the volume that scores (n, m) dominate above the reference point (m,), exactly (BoTorch)."""
+    from mesoforge.surrogate.door import Hypervolume, tensor
+
+    if len(reference) == 1:
+        return max(float(np.max(scores, initial=reference[0])) - float(reference[0]), 0.0)
+    front = scores[pareto_mask(scores)] if len(scores) else scores
+    return float(Hypervolume(tensor(reference)).compute(tensor(front.reshape(-1, len(reference)))))
+
+
+def reference_point(objectives: Objectives, Y: Array) -> Array:
+    """Return the point (m,) to count hypervolume from: a threshold's score, else below the worst of Y (n, m).
+
+    Below means by a tenth of the scores' range; where all are equal, by a tenth of their size.
+    """
+    scores = objectives.scores(Y)
+    worst, spread = scores.min(axis=0), np.ptp(scores, axis=0)
+    size = np.where(worst != 0, np.abs(worst), 1.0)
+    inferred = worst - MARGIN * np.where(spread > 0, spread, size)
+    given = [one.worst_score for one in objectives.each]
+    return np.array([low if score is None else score for score, low in zip(given, inferred, strict=True)])
+
+
+def best_first(objectives: Objectives, Y: Array, reference: Array) -> list[int]:
+    """Return the rows of Y (n, m) in the order to confirm them.
+
+    First come rows that meet every target within its tolerance, then those that miss by least. Among the former, one
+    Pareto layer after another; within a layer, each next row is the one that adds most hypervolume.
+    """
+    shortfall = objectives.shortfall(Y)
+    met = np.flatnonzero(shortfall == 0)
+    missed = np.flatnonzero(shortfall > 0)
+    by_miss = missed[np.argsort(shortfall[missed], kind="stable")]
+    return [*_layers(objectives.scores(Y), met.tolist(), reference), *by_miss.tolist()]
+
+
+def _layers(scores: Array, rows: list[int], reference: Array) -> Iterator[int]:
+    while rows:
+        mask = pareto_mask(scores[rows])
+        layer = [row for row, best in zip(rows, mask, strict=True) if best]
+        rows = [row for row, best in zip(rows, mask, strict=True) if not best]
+        yield from _spread(scores, layer, reference)
+
+
+def _spread(scores: Array, layer: list[int], reference: Array) -> Iterator[int]:
+    chosen: list[int] = []
+    while layer:
+        gains = [hypervolume(scores[[*chosen, row]], reference) for row in layer]
+        chosen.append(layer.pop(int(np.argmax(gains))))
+        yield chosen[-1]

@@ -1,0 +1,145 @@
+"""Bayesian optimization: noisy improvement of the scores, sampled through Gaussian processes of the raw properties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mesoforge.optimize.strategies.sobol import sobol_points
+from mesoforge.optimize.trial import Origin
+from mesoforge.optimize.view import View
+from mesoforge.surrogate.door import calm, tensor
+from mesoforge.surrogate.gp import GaussianProcess, fit_gp
+from mesoforge.surrogate.table import Array
+
+if TYPE_CHECKING:
+    from botorch.acquisition.acquisition import AcquisitionFunction
+    from botorch.sampling.base import MCSampler
+
+MOST_BY_HYPERVOLUME = 4  # its cost grows steeply with the number of objectives
+SAMPLES = 128
+RESTARTS = 8
+RAW_POINTS = 256
+ITERATIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BoTorch:
+    """qLogNEI for one objective, qLogNEHVI for two to four, qLogNParEGO for more.
+
+    Objectives are composite (Astudillo and Frazier 2019): the processes model the raw properties, and a match is scored
+    inside the Monte Carlo samples, since |y - target| is no Gaussian process. Noise is part of the model; pending
+    points are integrated over.
+    """
+
+    origin: Origin = "bo"
+
+    def propose(self, view: View) -> Array:
+        """Return the best admissible local optimum of the acquisition function, else the best of many Sobol points."""
+        gp = view.surrogate if isinstance(view.surrogate, GaussianProcess) else fit_gp(view.table)
+        with calm(view.seed):
+            acquisition = _acquisition(gp, view)
+            optima = _local_optima(acquisition, view.dimensions)
+            chosen = view.first_admissible(optima)
+            return _best_of_many(acquisition, view) if chosen is None else chosen
+
+
+def _best_of_many(acquisition: AcquisitionFunction, view: View) -> Array:
+    points = sobol_points(view.dimensions, view.seed, RAW_POINTS)
+    with torch.no_grad():
+        values = acquisition(tensor(points).unsqueeze(1))
+    ordered = points[torch.argsort(values, descending=True, stable=True).numpy()]
+    chosen = view.first_admissible(ordered)
+    return np.asarray(ordered[0] if chosen is None else chosen)
+
+
+def _local_optima(acquisition: AcquisitionFunction, dimensions: int) -> list[Array]:
+    from botorch.optim.optimize import optimize_acqf
+
+    cube = torch.stack([torch.zeros(dimensions), torch.ones(dimensions)]).double()
+    points, values = optimize_acqf(
+        acquisition,
+        cube,
+        q=1,
+        num_restarts=RESTARTS,
+        raw_samples=RAW_POINTS,
+        options={"maxiter": ITERATIONS},
+        return_best_only=False,
+    )
+    order = torch.argsort(cast("Tensor", values), descending=True, stable=True)
+    return list(points[order].squeeze(1).clamp(0, 1).numpy())
+
+
+def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
+    from botorch.sampling.normal import SobolQMCNormalSampler
+
+    sampler = SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=view.seed)
+    if len(view.objectives) == 1:
+        return _improvement(gp, view, sampler)
+    if len(view.objectives) <= MOST_BY_HYPERVOLUME:
+        return _hypervolume_improvement(gp, view, sampler)
+    return _random_scalarization(gp, view, sampler)
+
+
+def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:
+    from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+    from botorch.acquisition.objective import GenericMCObjective
+
+    only = view.objectives.each[0]
+    return qLogNoisyExpectedImprovement(
+        gp.models[0],
+        tensor(view.X),
+        sampler=sampler,
+        objective=GenericMCObjective(lambda samples, X: only.score(samples[..., 0])),  # noqa: ARG005
+        X_pending=_pending(view),
+        prune_baseline=True,
+    )
+
+
+def _hypervolume_improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:
+    from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+    from botorch.acquisition.multi_objective.objective import GenericMCMultiOutputObjective
+
+    return qLogNoisyExpectedHypervolumeImprovement(
+        gp.model,
+        tensor(view.reference),
+        tensor(view.X),
+        sampler=sampler,
+        objective=GenericMCMultiOutputObjective(_scores(view)),
+        X_pending=_pending(view),
+        prune_baseline=True,
+    )
+
+
+def _random_scalarization(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:
+    from botorch.acquisition.multi_objective.objective import GenericMCMultiOutputObjective
+    from botorch.acquisition.multi_objective.parego import qLogNParEGO
+
+    return qLogNParEGO(
+        gp.model,
+        tensor(view.X),
+        sampler=sampler,
+        objective=GenericMCMultiOutputObjective(_scores(view)),
+        X_pending=_pending(view),
+        prune_baseline=True,
+    )
+
+
+def _scores(view: View) -> Callable[[Tensor, Tensor | None], Tensor]:
+    def scores(samples: Tensor, X: Tensor | None = None) -> Tensor:  # noqa: ARG001
+        columns = [one.score(samples[..., column]) for column, one in enumerate(view.objectives.each)]
+        return torch.stack(columns, dim=-1)
+
+    return scores
+
+
+def _pending(view: View) -> Tensor | None:
+    return tensor(view.pending) if len(view.pending) else None
+
+
+BOTORCH = BoTorch()

@@ -1,0 +1,100 @@
+"""Optuna's samplers as rivals: each proposal asks a study in memory, rebuilt from the record."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
+from optuna.trial import TrialState, create_trial
+
+from mesoforge.optimize.trial import Origin
+from mesoforge.optimize.view import View
+from mesoforge.surrogate.door import calm
+from mesoforge.surrogate.table import Array
+
+LEAST_POPULATION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Optuna:
+    """One of Optuna's samplers over the scores; ``bred`` samplers count generations, so their trials are asked anew."""
+
+    sampler: Callable[[View], BaseSampler]
+    bred: bool = False
+    origin: Origin = "bo"
+
+    def propose(self, view: View) -> Array:
+        """Return what the sampler suggests after the measured, pending and failed trials."""
+        with calm(view.seed):
+            study = _study(self.sampler(view), len(view.objectives))
+            (_ask_again if self.bred else _add)(study, view)
+            params = study.ask(_distributions(view)).params
+        return np.array([params[name] for name in _axes(view)])
+
+
+def _study(sampler: BaseSampler, objectives: int) -> optuna.Study:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # or each proposal announces a new study
+    try:
+        return optuna.create_study(sampler=sampler, directions=["maximize"] * objectives)
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _add(study: optuna.Study, view: View) -> None:
+    axes = _distributions(view)
+    for point, scores in zip(view.X, view.scores, strict=True):
+        study.add_trial(create_trial(params=_params(view, point), distributions=axes, values=scores.tolist()))
+    for points, state in ((view.failed, TrialState.FAIL), (view.pending, TrialState.RUNNING)):
+        for point in points:
+            study.add_trial(create_trial(params=_params(view, point), distributions=axes, state=state))
+
+
+def _ask_again(study: optuna.Study, view: View) -> None:
+    for point, scores in zip(view.X, view.scores, strict=True):
+        study.tell(_enqueued(study, view, point), scores.tolist())
+    for point in view.pending:
+        _enqueued(study, view, point)
+
+
+def _enqueued(study: optuna.Study, view: View, point: Array) -> optuna.Trial:
+    study.enqueue_trial(_params(view, point))
+    return study.ask(_distributions(view))
+
+
+def _axes(view: View) -> list[str]:
+    return [f"x{axis}" for axis in range(view.dimensions)]
+
+
+def _distributions(view: View) -> dict[str, BaseDistribution]:
+    return {name: FloatDistribution(0, 1) for name in _axes(view)}
+
+
+def _params(view: View, point: Array) -> dict[str, float]:
+    return dict(zip(_axes(view), point.tolist(), strict=True))
+
+
+def _tpe(view: View) -> BaseSampler:
+    with warnings.catch_warnings():
+        # Both options are the documented way for parallel trials and dependent variables; only their future is open.
+        warnings.filterwarnings("ignore", category=ExperimentalWarning)
+        return TPESampler(seed=view.seed, n_startup_trials=len(view.X), multivariate=True, constant_liar=True)
+
+
+def _gp(view: View) -> BaseSampler:
+    return GPSampler(seed=view.seed, n_startup_trials=len(view.X))
+
+
+def _nsga2(view: View) -> BaseSampler:
+    return NSGAIISampler(seed=view.seed, population_size=max(view.start, LEAST_POPULATION))
+
+
+TPE = Optuna(_tpe)
+GP = Optuna(_gp)
+NSGA2 = Optuna(_nsga2, bred=True)

@@ -1,0 +1,81 @@
+"""What a strategy sees when it is asked for the next point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.space import Space
+from mesoforge.optimize.trial import Origin
+from mesoforge.surrogate.table import Array, Surrogate, Table
+
+SAME = 1e-6  # points of the unit cube nearer than this are one point
+FAILURE_RADIUS = 0.05  # of the unit cube's side: nothing is proposed this near to where physics failed
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class View:
+    """A campaign's record as numbers, at the time of one proposal.
+
+    X (n, d) and Y (n, m) are the measured trials' points and objective properties, ``pending`` (p, d) and ``failed``
+    (f, d) the points that are running and where physics failed. ``number`` is the trial to propose, ``seed`` is fresh
+    for it, ``campaign_seed`` is not; ``start`` trials filled the space; ``reference`` (m,) is in scores.
+    """
+
+    space: Space
+    objectives: Objectives
+    X: Array
+    Y: Array
+    pending: Array
+    failed: Array
+    reference: Array
+    number: int
+    seed: int
+    campaign_seed: int
+    start: int
+    surrogate: Surrogate | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Number of variables."""
+        return len(self.space.variables)
+
+    @property
+    def scores(self) -> Array:
+        """Scores (n, m) of the measured trials: larger is better."""
+        return self.objectives.scores(self.Y)
+
+    @property
+    def table(self) -> Table:
+        """The measured trials as training data."""
+        return Table(self.X, self.Y, self.objectives.names)
+
+    def admissible(self, point: Array) -> bool:
+        """Whether a point is new, among the measured and the pending, and not next to a physics failure."""
+        here = self.space.snap(point)
+        return _nearest(here, np.vstack([self.X, self.pending])) > SAME and _nearest(here, self.failed) > FAILURE_RADIUS
+
+    def first_admissible(self, points: Iterable[Array]) -> Array | None:
+        """Return the first of the points that is admissible, if one is."""
+        return next((point for point in points if self.admissible(point)), None)
+
+
+class Strategy(Protocol):
+    """A way of proposing: the same view gives the same point."""
+
+    @property
+    def origin(self) -> Origin:
+        """What its trials are called in the record."""
+        ...
+
+    def propose(self, view: View) -> Array:
+        """Return the next point (d,) of the unit cube."""
+        ...
+
+
+def _nearest(point: Array, others: Array) -> float:
+    return float(np.min(np.linalg.norm(others - point, axis=1), initial=np.inf))
