@@ -50,7 +50,7 @@ class Variable:
     def from_unit(self, unit: float) -> float | int:
         """Return the value at a place in [0, 1]: the inverse of `to_unit`, within the bounds to the last bit."""
         start, end = self._edges()
-        value = self._unscaled(start + unit * (end - start))
+        value = self.high if unit == 1 else self._unscaled(start + unit * (end - start))
         return int(self._clip(round(value))) if self.integer else self._clip(value)
 
     def _edges(self) -> tuple[float, float]:

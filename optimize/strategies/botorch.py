@@ -25,7 +25,7 @@ MOST_BY_HYPERVOLUME = 4  # its cost grows steeply with the number of objectives
 SAMPLES = 128
 RESTARTS = 8
 RAW_POINTS = 256
-ITERATIONS = 100
+ITERATIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
