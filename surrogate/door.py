@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
     from botorch.cross_validation import efficient_loo_cv
     from botorch.exceptions.errors import ModelFittingError
-    from botorch.exceptions.warnings import InputDataWarning, OptimizationWarning
+    from botorch.exceptions.warnings import BadInitialCandidatesWarning, InputDataWarning, OptimizationWarning
     from botorch.fit import fit_gpytorch_mll
     from botorch.models import SingleTaskGP
     from botorch.models.model_list_gp_regression import ModelListGP
@@ -69,3 +69,6 @@ def _ignore_understood() -> None:
     warnings.filterwarnings("ignore", message="Data .* is not standardized", category=InputDataWarning)
     # BoTorch retries a fit or a search that stopped early, and keeps the best.
     warnings.filterwarnings("ignore", category=OptimizationWarning)
+    warnings.filterwarnings("ignore", message="Optimization failed (in|on)", category=RuntimeWarning)
+    # Where an acquisition function is flat, random starts of its search are as good as any.
+    warnings.filterwarnings("ignore", category=BadInitialCandidatesWarning)

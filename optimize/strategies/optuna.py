@@ -19,6 +19,7 @@ from mesoforge.surrogate.door import calm
 from mesoforge.surrogate.table import Array
 
 LEAST_POPULATION = 2
+TRIES = 8  # a bred point may be its parent unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,22 @@ class Optuna:
     def propose(self, view: View) -> Array:
         """Return what the sampler suggests after the measured, pending and failed trials."""
         with calm(view.seed):
+            # Optuna advises its GPSampler for at most four objectives; more are slow, not wrong.
+            warnings.filterwarnings("ignore", message="Box decomposition", category=UserWarning)
             study = _study(self.sampler(view), len(view.objectives))
             (_ask_again if self.bred else _add)(study, view)
-            params = study.ask(_distributions(view)).params
-        return np.array([params[name] for name in _axes(view)])
+            return _first_admissible(study, view)
+
+
+def _first_admissible(study: optuna.Study, view: View) -> Array:
+    points = (_asked(study, view) for _ in range(TRIES))
+    chosen = view.first_admissible(points)
+    return _asked(study, view) if chosen is None else chosen
+
+
+def _asked(study: optuna.Study, view: View) -> Array:
+    params = study.ask(_distributions(view)).params
+    return np.array([params[name] for name in _axes(view)])
 
 
 def _study(sampler: BaseSampler, objectives: int) -> optuna.Study:

@@ -1,0 +1,128 @@
+"""Strategies one by one, for one, two, three and five objectives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from problems import SPACE
+from scipy.stats import qmc
+
+from mesoforge.errors import InputError
+from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.strategies import STRATEGIES, strategy
+from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
+from mesoforge.optimize.view import FAILURE_RADIUS, View
+from mesoforge.surrogate.gp import fit_gp
+from mesoforge.surrogate.table import Array
+from mesoforge.surrogate.twin import fit_twin
+
+BOWLS = np.array([[0.2, 0.3], [0.8, 0.3], [0.2, 0.9], [0.9, 0.9], [0.5, 0.1]])
+
+
+def bowls(X: Array, objectives: int) -> Array:
+    return np.column_stack([np.sum((X - place) ** 2, axis=1) for place in BOWLS[:objectives]])
+
+
+def view(objectives: int = 1, rows: int = 10, seed: int = 5) -> View:
+    X = sobol_points(2, 0, 16)[:rows]
+    return View(
+        space=SPACE,
+        objectives=Objectives.from_mapping({f"y{i}": "minimize" for i in range(objectives)}),
+        X=X,
+        Y=bowls(X, objectives),
+        pending=np.empty((0, 2)),
+        failed=np.empty((0, 2)),
+        reference=np.full(objectives, -1.5),
+        number=rows,
+        seed=seed,
+        campaign_seed=0,
+        start=6,
+    )
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3, 5])
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_proposal_is_a_point_of_the_cube_and_the_same_again(name: str, objectives: int) -> None:
+    here = view(objectives)
+    point = strategy(name).propose(here)
+    assert point.shape == (2,)
+    assert np.all((point >= 0) & (point <= 1))
+    assert np.array_equal(strategy(name).propose(here), point)
+    assert here.admissible(point)
+
+
+def test_one_objective_is_minimized_where_the_data_say() -> None:
+    np.testing.assert_allclose(strategy("botorch").propose(view()), BOWLS[0], atol=0.08)
+
+
+def test_a_target_is_met_between_the_measurements() -> None:
+    objectives = Objectives.from_mapping({"y0": {"match": 0.3, "tolerance": 0.01}})
+    point = strategy("botorch").propose(replace(view(), objectives=objectives))
+    assert bowls(point[None], 1).item() == pytest.approx(0.3, abs=0.03)
+
+
+def test_two_objectives_are_proposed_between_their_optima() -> None:
+    point = strategy("botorch").propose(view(2))
+    assert 0.1 < point[0] < 0.9
+    assert point[1] == pytest.approx(0.3, abs=0.15)
+
+
+def test_more_than_four_objectives_are_weighed_anew_each_time() -> None:
+    first, second = (strategy("botorch").propose(view(5, seed=seed)) for seed in (1, 2))
+    assert np.linalg.norm(first - second) > 0.02
+
+
+@pytest.mark.parametrize("name", ["botorch", "optuna-gp", "optuna-nsga2", "optuna-tpe"])
+def test_a_pending_point_changes_the_proposal(name: str) -> None:
+    alone = strategy(name).propose(view())
+    crowded = replace(view(), pending=np.vstack([alone, alone + 0.001, alone - 0.001]).clip(0, 1))
+    if name != "optuna-nsga2":
+        assert np.linalg.norm(strategy(name).propose(crowded) - alone) > 1e-4
+    assert crowded.admissible(strategy(name).propose(crowded))
+
+
+def test_the_optimum_is_left_where_physics_failed_there() -> None:
+    here = view()
+    failed = replace(here, failed=strategy("botorch").propose(here)[None])
+    point = strategy("botorch").propose(failed)
+    assert np.linalg.norm(point - failed.failed[0]) > FAILURE_RADIUS
+    assert np.linalg.norm(point - failed.failed[0]) < 0.3
+
+
+def test_the_campaigns_surrogate_is_used_and_a_foreign_one_is_not() -> None:
+    fitted = fit_gp(view().table)
+    expected = strategy("botorch").propose(view())
+    for surrogate in (fitted, fit_twin(view().table)):
+        assert np.array_equal(strategy("botorch").propose(replace(view(), surrogate=surrogate)), expected)
+
+
+def test_sobol_points_by_number_are_the_sequence() -> None:
+    whole = qmc.Sobol(2, rng=np.random.default_rng(0)).random_base2(4)
+    one_by_one = [SOBOL.propose(replace(view(), number=number)) for number in range(16)]
+    np.testing.assert_array_equal(one_by_one, whole)
+
+
+def test_a_point_is_admissible_unless_it_is_known_or_near_a_failure() -> None:
+    here = replace(view(), pending=np.array([[0.11, 0.22]]), failed=np.array([[0.9, 0.1]]))
+    assert not here.admissible(here.X[3])
+    assert not here.admissible(np.array([0.11, 0.22]))
+    assert not here.admissible(np.array([0.9, 0.1 + 0.9 * FAILURE_RADIUS]))
+    assert here.admissible(np.array([0.9, 0.1 + 1.1 * FAILURE_RADIUS]))
+    assert here.first_admissible([here.X[3]]) is None
+
+
+def test_an_unknown_strategy_is_refused() -> None:
+    with pytest.raises(InputError, match="'annealing', but one of botorch"):
+        strategy("annealing")
+
+
+def test_torch_and_optuna_load_only_where_they_are_used() -> None:
+    code = (
+        "import sys; import mesoforge.optimize.campaign, mesoforge.optimize.baselines; "
+        "sys.exit(bool({'torch', 'optuna', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
