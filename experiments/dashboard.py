@@ -60,7 +60,7 @@ def serve(
         InputError: nothing is recorded at that home, or not this study.
         DashboardError: the server ended at once or did not answer in time.
     """
-    page = study_page(_study_id(home, study))
+    page = study_page(home, _study_id(home, study))
     port = _free_port(host, port)
     with tempfile.TemporaryFile() as log:
         process = _start(server_command(home, host, port), log)

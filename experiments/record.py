@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ STATE_TAGS: Final = ("status_detail", "failure.kind", "failure.stage", "failure.
 """Tags that hold only as long as the state that they explain."""
 
 _PICTURES: Final = (".png", ".svg", ".pdf", ".html")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LONGEST: Final = 6000  # characters that MLflow keeps of a param's value
 
 
@@ -61,7 +63,10 @@ class ElectrodeRun:
 
 @dataclass(frozen=True, slots=True)
 class CampaignView:
-    """A campaign as people review it: ``note`` (markdown) explains the study, its electrodes repeat the ``tags``."""
+    """A campaign as people review it: ``note`` (markdown) explains the study, its electrodes repeat the ``tags``.
+
+    ``columns`` are what the dashboard's table of electrodes shows: "metrics.porosity", "params.seed", "tags.origin".
+    """
 
     name: str
     note: str
@@ -70,6 +75,12 @@ class CampaignView:
     params: Mapping[str, Value] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     ended: float | None = None
+    columns: tuple[str, ...] = ("tags.origin", "tags.status_detail")
+
+    def __post_init__(self) -> None:
+        for column in self.columns:
+            if not column.startswith(("metrics.", "params.", "tags.")):
+                raise InputError(f"A column came as {column!r}: give 'metrics.NAME', 'params.NAME' or 'tags.NAME'.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +102,21 @@ class Sheet:
         """The fingerprint of all of it, the files' content included."""
         files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in self.artifacts}
         told = [getattr(self, entry.name) for entry in fields(self) if entry.name != "artifacts"]
-        return hashlib.sha256(json.dumps([told, files], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([told, files], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def check_study_name(study: str) -> str:
+    """Return the name of a study, if MLflow and all file systems take it.
+
+    Raises:
+        InputError: other characters than letters, digits, '.', '_' and '-', or MLflow's own name "Default".
+    """
+    if not _NAME.fullmatch(study) or study.lower() == "default":
+        raise InputError(
+            f"The study's name came as {study!r}: use up to 100 letters, digits, '.', '_' and '-', "
+            "a letter or digit first, and not 'Default', which MLflow keeps for itself."
+        )
+    return study
 
 
 def electrode_sheet(run: ElectrodeRun, common: Mapping[str, str]) -> Sheet:
@@ -137,7 +162,8 @@ def _missing(asked: Sequence[Path], there: Sequence[Path]) -> dict[str, str]:
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(value)[:_LONGEST] for key, value in values.items()}
+    """Write values as MLflow keeps them: 0.1 + 0.2 as 0.3."""
+    return {k: (f"{v:.12g}" if isinstance(v, float) else str(v))[:_LONGEST] for k, v in values.items()}
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:

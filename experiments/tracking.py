@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import sqlite3
 import sys
 import time
@@ -30,6 +29,7 @@ from mesoforge.experiments.record import (
     Sheet,
     Status,
     campaign_sheet,
+    check_study_name,
     electrode_sheet,
     finite,
     folder,
@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 
 _STATES: Final = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 _KEY, _DIGEST, _PARENT, _NOTE = "mesoforge.key", "mesoforge.digest", "mlflow.parentRunId", "mlflow.note.content"
+_SHARED, _VIEW = "mlflow.sharedViewState.", "mesoforge"
+_UNFOLDED: Final = {"mlflow.runType": "evaluation"}  # the dashboard opens a parent with such a child
 _SOURCE: Final = {"mlflow.source.name": "mesoforge", "mlflow.source.type": "LOCAL"}
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _BATCH: Final = 100  # params and tags that MLflow takes at once
 _LONGEST: Final = 6000  # characters that MLflow takes in a tag
 
@@ -52,20 +53,6 @@ __all__ = ["CampaignView", "ElectrodeRun", "Tracker", "TrackingError", "check_st
 
 class TrackingError(RuntimeError):
     """The view could not be written (a server away, a disk full); the truth is safe, and a sync writes it later."""
-
-
-def check_study_name(study: str) -> str:
-    """Return the name of a study, if MLflow and all file systems take it.
-
-    Raises:
-        InputError: other characters than letters, digits, '.', '_' and '-', or MLflow's own name "Default".
-    """
-    if not _NAME.fullmatch(study) or study.lower() == "default":
-        raise InputError(
-            f"The study's name came as {study!r}: use up to 100 letters, digits, '.', '_' and '-', "
-            "a letter or digit first, and not 'Default', which MLflow keeps for itself."
-        )
-    return study
 
 
 def database(home: Path) -> Path:
@@ -80,8 +67,12 @@ def _uri(home: Path) -> str:
 def study_ids(home: Path) -> dict[str, str]:
     """Return the MLflow experiment id of each study in a home's database, read without loading MLflow."""
     query = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active' AND name != 'Default'"
-    with closing(sqlite3.connect(f"{database(home).as_uri()}?mode=ro", uri=True)) as connection:
+    with _reading(home) as connection:
         return {name: str(number) for name, number in connection.execute(query)}
+
+
+def _reading(home: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{database(home).as_uri()}?mode=ro", uri=True))
 
 
 def server_command(home: Path, host: str, port: int) -> list[str]:
@@ -96,9 +87,15 @@ def server_environment() -> dict[str, str]:
     return os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-def study_page(study_id: str | None) -> str:
+def study_page(home: Path, study_id: str | None) -> str:
     """Return the part of the dashboard's address that shows the runs of a study, or with None the list of studies."""
-    return f"#/experiments/{study_id}/runs?workflowType=machine_learning" if study_id else "#/experiments"
+    if study_id is None:
+        return "#/experiments"
+    query = "SELECT COUNT(*) FROM experiment_tags WHERE experiment_id = ? AND key = ?"
+    with _reading(home) as connection:
+        (shared,) = connection.execute(query, (study_id, _SHARED + _VIEW)).fetchone()
+    view = f"&viewStateShareKey={_VIEW}" if shared else ""
+    return f"#/experiments/{study_id}/runs?workflowType=machine_learning{view}"
 
 
 class Tracker:
@@ -127,6 +124,7 @@ class Tracker:
         with _translated():
             self._view = view
             self._client.set_experiment_tag(self._experiment, _NOTE, view.note[:_LONGEST])
+            self._client.set_experiment_tag(self._experiment, _SHARED + _VIEW, _table(view.columns))
             number = self._write(CAMPAIGN, campaign_sheet(view, self._outcome), replace=False)
             self._steps = self._logged_steps(number)
             self._live.add(CAMPAIGN)
@@ -174,7 +172,7 @@ class Tracker:
         """
         with _translated():
             common = dict(self._view.tags) if self._view else {}
-            parent = {_PARENT: self._parent()} if self._view else {}
+            parent = {_PARENT: self._parent()} | _UNFOLDED if self._view else {}
             number = self._write(run.key, electrode_sheet(run, common | parent), replace=True)
         (self._live.add if run.status == "running" else self._live.discard)(run.key)
         return number
@@ -361,6 +359,14 @@ def _translated() -> Iterator[None]:
         yield
     except (MlflowException, OSError) as error:
         raise TrackingError(f"MLflow could not be written ({error}); 'mesoforge sync' writes it later.") from error
+
+
+def _table(columns: Sequence[str]) -> str:
+    """Return a view of the runs, newest first, with these columns, as the dashboard shares views."""
+    named = [f"{kind}.`{name}`" for kind, _, name in (column.partition(".") for column in columns)]
+    order = {"orderByKey": "attributes.start_time", "orderByAsc": False}
+    facets = {"searchFilter": "", "startTime": "ALL", "lifecycleFilter": "Active", "modelVersionFilter": "All Runs"}
+    return json.dumps({**order, **facets, "datasetsFilter": [], "selectedColumns": named})
 
 
 def _elsewhere(filed: str, due: str) -> bool:

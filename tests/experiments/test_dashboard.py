@@ -119,7 +119,10 @@ def test_the_rest_interface_tells_which_runs_failed_and_why(served: Dashboard) -
 
 def test_the_address_shows_the_runs_of_the_study(served: Dashboard) -> None:
     study = ask(served, "GET", f"experiments/get-by-name?experiment_name={STUDY}")["experiment"]["experiment_id"]
-    assert served.address == f"{served.server}/#/experiments/{study}/runs?workflowType=machine_learning"
+    assert (
+        served.address
+        == f"{served.server}/#/experiments/{study}/runs?workflowType=machine_learning&viewStateShareKey=mesoforge"
+    )
     with urllib.request.urlopen(served.server, timeout=30) as page:  # noqa: S310
         assert b"<title>MLflow</title>" in page.read()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from mesoforge.experiments.tracking import (
     TrackingError,
     database,
     study_ids,
+    study_page,
 )
 from mesoforge.optimize.trial import Estimate, Failed
 
@@ -202,6 +204,30 @@ def test_electrodes_are_children_of_the_campaign_and_repeat_its_tags(
     assert known["trial-0001"].data.tags["mlflow.parentRunId"] == known[CAMPAIGN].info.run_id
     assert known["trial-0001"].data.tags["study_sha256"] == "ab12"
     assert known[CAMPAIGN].data.tags["mlflow.note.content"].startswith("# What this study asks")
+
+
+def test_the_dashboard_opens_the_campaign_with_the_columns_asked_for(tracker: Tracker, client: MlflowClient) -> None:
+    assert "viewStateShareKey" not in study_page(tracker.home, study_ids(tracker.home)[tracker.study])
+    tracker.campaign(replace(CAMPAIGN_VIEW, columns=("metrics.pred/porosity_z", "params.calendering.pressure")))
+    tracker.record(RUNNING)
+    experiment = client.get_experiment_by_name(tracker.study)
+    assert experiment is not None
+    view = json.loads(experiment.tags["mlflow.sharedViewState.mesoforge"])
+    assert view["selectedColumns"] == ["metrics.`pred/porosity_z`", "params.`calendering.pressure`"]
+    assert study_page(tracker.home, experiment.experiment_id).endswith("&viewStateShareKey=mesoforge")
+    assert runs(client, tracker)["trial-0001"].data.tags["mlflow.runType"] == "evaluation"
+
+
+def test_params_are_written_without_the_dust_of_binary_fractions(tracker: Tracker, client: MlflowClient) -> None:
+    tracker.record(replace(RUNNING, params={"a": 0.1 + 0.2, "b": 60.0, "c": 1e-9, "d": 2**31 - 1}))
+    assert runs(client, tracker)["trial-0001"].data.params == {"a": "0.3", "b": "60", "c": "1e-09", "d": "2147483647"}
+
+
+def test_a_column_of_no_kind_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"column came as 'porosity': give 'metrics\.NAME', 'params\.NAME' or 'tags\.NAME'"
+    ):
+        replace(CAMPAIGN_VIEW, columns=("porosity",))
 
 
 def test_an_electrode_without_a_campaign_stands_alone(tracker: Tracker, client: MlflowClient) -> None:
