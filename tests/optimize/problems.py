@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mesoforge.optimize.campaign import Campaign
+from mesoforge.optimize.campaign import Campaign, run_sequentially
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space
-from mesoforge.optimize.trial import Measured, Trial, Value
-from mesoforge.surrogate.table import Builder
+from mesoforge.optimize.trial import Failed, Measured, Trial, Value
+from mesoforge.surrogate.table import Array, Builder
 
 SPACE = Space.from_mapping(
     {"pressure": {"low": 5, "high": 150, "scale": "log"}, "active_material": {"low": 0.9, "high": 0.97}}
@@ -53,3 +53,31 @@ def ticking() -> Callable[[], float]:
 def campaign(given: Problem, path: Path, strategy: str = "random", learn: Builder | None = None) -> Campaign:
     """Return a campaign whose clock is its own; by default it is as fast as can be."""
     return Campaign(given, Journal(path), strategy, learn=learn, clock=ticking())
+
+
+BUDGET = Budget(start=4, proposed=3, confirmations=2)
+UNSTABLE = Failed("unstable", "slurry", "The pressure rose beyond all bounds.")
+
+
+def ask(running: Campaign) -> Trial:
+    """Return the next trial, of which there must be one."""
+    trial = running.ask()
+    assert trial is not None
+    return trial
+
+
+def finished(path: Path, budget: Budget = BUDGET) -> Campaign:
+    """Return a campaign that has run to its end."""
+    running = campaign(problem(budget), path)
+    run_sequentially(running, measure)
+    return running
+
+
+def places(trials: tuple[Trial, ...]) -> Array:
+    """Return the trials' points of the unit cube."""
+    return SPACE.rows([trial.values for trial in trials])
+
+
+def least_distance(X: Array, Z: Array) -> float:
+    """Return the distance of the two nearest points, one of each; infinite if there are none."""
+    return float(np.min(np.linalg.norm(X[:, None] - Z[None], axis=2), initial=np.inf))
