@@ -18,7 +18,7 @@ from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
 from mesoforge.optimize.strategies import strategy as strategy_named
 from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
 from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial
-from mesoforge.optimize.view import View
+from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
 
 Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
@@ -188,9 +188,11 @@ class Campaign:
         kind = event["event"]
         if kind == "ask":
             trial = trial_of(event)
+            self._check_next(trial.number)
             self._trials[trial.number] = trial
         elif kind in ("tell", "fail"):
             number = cast("int", event["number"])
+            self._check_pending(number)
             self._trials[number] = with_outcome(self._trials[number], event)
             self._ended.append(number)
         elif kind == "reference":
@@ -213,6 +215,13 @@ class Campaign:
                 "give this study a name of its own, or restore what it was"
             )
 
+    def _check_next(self, number: int) -> None:
+        if number != len(self._trials):
+            raise InputError(
+                f"{self._journal.path} asks trial {number} after {len(self._trials)} trials: two campaigns wrote it at "
+                "once; keep its lines up to there and run one at a time"
+            )
+
     def _check_pending(self, number: int) -> None:
         if number not in self._trials:
             raise InputError(f"trial {number} came, but {len(self._trials)} were asked so far: tell one that was asked")
@@ -230,10 +239,16 @@ class Campaign:
         if len(self.measured) < LEAST_TO_LEARN:
             return None if self.pending else self._start()
         view = self._view(self.surrogate())
-        point, origin = self._strategy.propose(view), self._strategy.origin
-        if not view.admissible(point):
-            point, origin = _stand_in(view), "sobol"
-        return self._trial(origin, point, view.surrogate)
+        point = self._proposed(view)
+        if point is None or not view.admissible(point):
+            return self._trial("sobol", _stand_in(view), view.surrogate)
+        return self._trial(self._strategy.origin, point, view.surrogate)
+
+    def _proposed(self, view: View) -> Array | None:
+        try:
+            return self._strategy.propose(view)
+        except NoProposal:
+            return None
 
     def _confirmation(self) -> Trial | None:
         if not self._confirmations_left():

@@ -64,6 +64,10 @@ class View:
         return next((point for point in points if self.admissible(point)), None)
 
 
+class NoProposal(Exception):  # noqa: N818
+    """A strategy could not propose, for reasons of numerics: the campaign puts a Sobol point in its place."""
+
+
 class Strategy(Protocol):
     """A way of proposing: the same view gives the same point."""
 
@@ -73,7 +77,11 @@ class Strategy(Protocol):
         ...
 
     def propose(self, view: View) -> Array:
-        """Return the next point (d,) of the unit cube."""
+        """Return the next point (d,) of the unit cube.
+
+        Raises:
+            NoProposal: The numerics failed.
+        """
         ...
 
 

@@ -24,14 +24,19 @@ with warnings.catch_warnings():
     from botorch.utils.multi_objective.hypervolume import Hypervolume
     from botorch.utils.sampling import manual_seed
     from gpytorch.mlls import ExactMarginalLogLikelihood
+    from linear_operator.utils.errors import NanError, NotPSDError
     from linear_operator.utils.warnings import NumericalWarning
 
+NUMERICS = (NanError, NotPSDError)  # what a kernel matrix may raise, jitter notwithstanding
+
 __all__ = [
+    "NUMERICS",
     "ExactMarginalLogLikelihood",
     "GPyTorchPosterior",
     "Hypervolume",
     "ModelFittingError",
     "ModelListGP",
+    "NotPSDError",
     "SingleTaskGP",
     "Standardize",
     "calm",

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Origin
-from mesoforge.optimize.view import View
-from mesoforge.surrogate.door import calm, tensor
+from mesoforge.optimize.view import NoProposal, View
+from mesoforge.surrogate.door import NUMERICS, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
 from mesoforge.surrogate.table import Array
 
@@ -40,13 +40,22 @@ class BoTorch:
     origin: Origin = "bo"
 
     def propose(self, view: View) -> Array:
-        """Return the best admissible local optimum of the acquisition function, else the best of many Sobol points."""
+        """Return the best admissible local optimum of the acquisition function, else the best of many Sobol points.
+
+        Raises:
+            NoProposal: A kernel matrix could not be factorized.
+        """
         gp = view.surrogate if isinstance(view.surrogate, GaussianProcess) else fit_gp(view.table)
-        with calm(view.seed):
-            acquisition = _acquisition(gp, view)
-            optima = _local_optima(acquisition, view.dimensions)
-            chosen = view.first_admissible(optima)
-            return _best_of_many(acquisition, view) if chosen is None else chosen
+        try:
+            with calm(view.seed):
+                return _best(_acquisition(gp, view), view)
+        except NUMERICS as error:
+            raise NoProposal(str(error)) from error
+
+
+def _best(acquisition: AcquisitionFunction, view: View) -> Array:
+    chosen = view.first_admissible(_local_optima(acquisition, view.dimensions))
+    return _best_of_many(acquisition, view) if chosen is None else chosen
 
 
 def _best_of_many(acquisition: AcquisitionFunction, view: View) -> Array:

@@ -158,6 +158,14 @@ def test_a_negative_seed_is_refused() -> None:
         problem(BUDGET, seed=-1)
 
 
+def test_a_journal_that_two_campaigns_wrote_at_once_is_refused(tmp_path: Path) -> None:
+    one, other = campaign(problem(BUDGET), tmp_path / "j"), campaign(problem(BUDGET), tmp_path / "j")
+    ask(one)
+    ask(other)
+    with pytest.raises(InputError, match="asks trial 0 after 1 trials: two campaigns wrote it"):
+        campaign(problem(BUDGET), tmp_path / "j")
+
+
 # Telling
 
 

@@ -27,7 +27,7 @@ from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Measured, Outcome, Trial
-from mesoforge.optimize.view import FAILURE_RADIUS, SAME
+from mesoforge.optimize.view import FAILURE_RADIUS, SAME, NoProposal
 from mesoforge.surrogate.gp import fit_gp
 from mesoforge.surrogate.table import Table
 
@@ -64,6 +64,18 @@ def test_a_campaign_of_failures_ends_too(tmp_path: Path) -> None:
     assert running.reference_point is None
     assert running.hypervolume() is None
     assert running.surrogate() is None
+
+
+def test_a_sobol_point_stands_in_where_a_strategy_cannot_propose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise NoProposal
+
+    monkeypatch.setattr("mesoforge.optimize.strategies.random.Random.propose", fail)
+    running = finished(tmp_path / "j")
+    assert [trial.origin for trial in running.trials[4:7]] == ["sobol"] * 3
+    assert len({trial.values["pressure"] for trial in running.trials[:7]}) == 7
 
 
 def test_one_success_is_confirmed_without_a_prediction(tmp_path: Path) -> None:
