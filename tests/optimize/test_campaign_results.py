@@ -35,7 +35,7 @@ from mesoforge.surrogate.table import Table
 
 
 def test_failures_count_and_do_not_stop_a_campaign(tmp_path: Path) -> None:
-    running = campaign(problem(Budget(4, 4, 1)), tmp_path / "j", "botorch", fit_gp)
+    running = campaign(problem(Budget(4, 4, 1)), tmp_path / "j")
     run_sequentially(running, lambda trial: UNSTABLE if trial.number % 3 == 1 else measure(trial))
     assert running.done
     assert len(running.trials) == 9
