@@ -1,0 +1,152 @@
+"""Calendering: a plane loads the dried electrode at constant speed, dwells, lets go, and the electrode relaxes.
+
+Driven by compression, by pressure or by the roll gap of a machine of finite stiffness. Under load contacts are elastic
+with the materials' own moduli; at maximum load a share of each contact's flattening becomes permanent, and only the
+rest springs back. Source: Xu et al., calendering step; the permanent share follows the idea of Walton and Braun
+(J. Rheol. 30 (1986) 949) that a plastic contact unloads along a stiffer branch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from mesoforge.physics.beads import Beads, wrapped
+from mesoforge.physics.contact import Law, calendering_law, contact_script, diameters, masses, release_law
+from mesoforge.physics.lammps.files import DATA, DUMP, Reals, read_positions, write_data
+from mesoforge.physics.plane import (
+    FINISH,
+    KPA_PER_MPA,
+    Curve,
+    Stroke,
+    execute_plane,
+    plane_script,
+    press_to,
+    read_strokes,
+    release_to,
+    stroke_script,
+)
+from mesoforge.physics.recipe import Recipe
+
+LOAD, HOLD = 1, 2
+LOOKS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CalenderedResult:
+    """The electrode after release and at maximum load, the pressure there [MPa], and the plane's curve."""
+
+    beads: Beads
+    loaded: Beads
+    pressure: float
+    curve: Curve
+
+
+def loading(recipe: Recipe, law: Law, dried: float) -> Stroke:
+    """Return the loading stroke for a dried thickness [um]."""
+    settings, speed = recipe.calendering, recipe.numerics.plane_speed
+    kpa = KPA_PER_MPA / law.scale
+    if settings.pressure is not None:
+        return press_to(settings.pressure * kpa, speed, "load to pressure")
+    if settings.compression is not None:
+        final = dried * (1 - settings.compression)
+        error = f"(v_height-{final:.10g})/{0.01 * dried:.10g}"
+        return Stroke("load to compression", error, f"{speed:.10g}", 0.02, LOOKS)
+    wanted = f"({settings.stiffness * kpa:.10g}*(v_height-{settings.gap:.10g}))"
+    error = f"2*({wanted}-v_load)/(abs({wanted})+v_load+{0.1 * kpa:g})"
+    return Stroke("load to roll gap", error, f"{speed:.10g}", 0.04, LOOKS)
+
+
+def loading_script(recipe: Recipe, dried: float) -> str:
+    """Write the LAMMPS input that loads an electrode of a dried thickness [um]."""
+    law = calendering_law(recipe)
+    stroke = stroke_script(LOAD, loading(recipe, law, dried))
+    return _head(recipe, law, dried) + stroke + FINISH
+
+
+def release_script(recipe: Recipe, loaded: float, pressure: float) -> str:
+    """Write the LAMMPS input that holds a loaded thickness [um] at its pressure [MPa], then lets go."""
+    law, speed = release_law(recipe), recipe.numerics.plane_speed
+    kpa = KPA_PER_MPA / law.scale
+    gauge = min(recipe.numerics.gauge_pressure, pressure)
+    strokes = (
+        press_to(max(pressure, gauge) * kpa, speed / 4, "hold"),
+        release_to(gauge * kpa, speed, "release and relax"),
+    )
+    body = "".join(stroke_script(number, stroke) for number, stroke in enumerate(strokes, start=HOLD))
+    return _head(recipe, law, loaded) + body + FINISH
+
+
+def _head(recipe: Recipe, law: Law, start: float) -> str:
+    return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start)
+
+
+def flattened(beads: Beads, before: Reals, share: float) -> Reals:
+    """Return the contact diameter of each bead after a share of its flattening has become permanent, (n,) [um].
+
+    A bead's flattening is the mean overlap of its contacts, walls included, each weighted by itself since the deep ones
+    carry the load. Half of a contact's overlap is the bead's own.
+    """
+    total, square = np.zeros(len(beads)), np.zeros(len(beads))
+    first, second, overlap = overlaps(beads, before)
+    for owners, depth in ((first, overlap), (second, overlap), *_wall_overlaps(beads, before)):
+        np.add.at(total, owners, depth)
+        np.add.at(square, owners, depth**2)
+    mean = np.divide(square, total, out=np.zeros_like(total), where=total > 0)
+    return before - share * mean
+
+
+def overlaps(beads: Beads, size: Reals) -> tuple[np.ndarray, np.ndarray, Reals]:
+    """Return the contacts between beads of different particles: both beads (c,) and the overlap (c,) [um]."""
+    inside = beads.position - [0, 0, beads.position[:, 2].min()]
+    inside[:, :2] = wrapped(inside[:, :2], beads.box[:2])
+    frame = np.array([beads.box[0], beads.box[1], 10 * beads.box[2]])
+    pairs = cKDTree(inside, boxsize=frame).query_pairs(float(size.max()), output_type="ndarray")
+    first, second = pairs[:, 0], pairs[:, 1]
+    apart = (beads.particle[first] != beads.particle[second]) | (beads.particle[first] == 0)
+    gap = inside[first] - inside[second]
+    gap[:, :2] -= beads.box[:2] * np.round(gap[:, :2] / beads.box[:2])
+    depth = (size[first] + size[second]) / 2 - np.linalg.norm(gap, axis=1)
+    touching = apart & (depth > 0)
+    return first[touching], second[touching], depth[touching]
+
+
+def _wall_overlaps(beads: Beads, size: Reals) -> list[tuple[np.ndarray, Reals]]:
+    """Return the contacts with collector and plane: the beads and their overlaps [um], both walls."""
+    height = beads.position[:, 2]
+    depths = (size / 2 - height, height + size / 2 - beads.thickness)
+    return [(np.flatnonzero(depth > 0), depth[depth > 0]) for depth in depths]
+
+
+def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
+    """Load a dried electrode in LAMMPS, let part of the flattening become permanent, and release it.
+
+    Raises:
+        PhysicsError: a simulation failed, or the plane did not come to rest.
+    """
+    loaded, loading_curve = _stroke(
+        dried,
+        diameters(dried, recipe),
+        recipe,
+        loading_script(recipe, dried.thickness),
+        folder / "load",
+        calendering_law(recipe).scale,
+    )
+    height, pressure = loading_curve.end_of(LOAD, LOOKS)
+    size = flattened(loaded, diameters(loaded, recipe), recipe.force_field.plasticity)
+    script = release_script(recipe, height, pressure)
+    released, release_curve = _stroke(loaded, size, recipe, script, folder / "release", release_law(recipe).scale)
+    return CalenderedResult(released, loaded, pressure, loading_curve + release_curve)
+
+
+def _stroke(beads: Beads, size: Reals, recipe: Recipe, script: str, folder: Path, scale: float) -> tuple[Beads, Curve]:
+    """Run one script of strokes on beads of given contact diameters; return the beads under the plane and its curve."""
+    folder.mkdir()
+    write_data(beads, size, masses(beads, recipe), folder / DATA, walls=True)
+    execute_plane(script, recipe, folder)
+    curve = read_strokes(folder, scale)
+    box = np.array([*beads.box[:2], curve.height[-1]])
+    return Beads(read_positions(folder / DUMP, len(beads)), beads.kind, beads.particle, box), curve

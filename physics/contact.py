@@ -1,0 +1,137 @@
+"""Contacts of the dried electrode: Hertz between beads of active material, JKR where CBD takes part, Mindlin friction.
+
+Beads of one secondary particle do not act on one another: secondary particles are rigid here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesoforge.physics.balance import balance
+from mesoforge.physics.beads import Beads
+from mesoforge.physics.lammps.files import DATA, UNITS
+from mesoforge.physics.recipe import Recipe
+
+KPA_PER_GPA = 1e6
+DAMPING = 0.22
+"""Viscoelastic damping over the root of the modulus [1/(um us kPa^0.5)]: about a tenth of critical."""
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """Contacts as simulated: moduli [kPa], Poisson's ratio, friction, surface energy [mJ/m2].
+
+    ``scale`` is what a simulated pressure is multiplied by to give the real one.
+    """
+
+    active: float
+    cbd: float
+    poisson: float
+    friction: float
+    adhesion: float
+    scale: float = 1.0
+
+    @property
+    def damping(self) -> float:
+        """Viscoelastic damping of a contact [1/(um us)]; like critical damping it grows with the modulus's root."""
+        return DAMPING * math.sqrt(self.active)
+
+
+def true_law(recipe: Recipe) -> Law:
+    """Return the contacts with the materials' own moduli."""
+    field, active = recipe.force_field, recipe.materials.active
+    modulus = active.young_modulus or math.nan  # a recipe without it cannot be constructed
+    return Law(
+        modulus * KPA_PER_GPA, field.cbd_modulus * KPA_PER_GPA, active.poisson_ratio, field.friction, field.adhesion
+    )
+
+
+def calendering_law(recipe: Recipe) -> Law:
+    """Return the contacts under the calender, softened for longer time steps.
+
+    The state of slow, elastic, adhesive contacts depends on stress over modulus alone (Hertz, JKR, Mindlin): dividing
+    moduli, surface energy and pressures by one factor leaves every position as it was.
+    """
+    law, factor = true_law(recipe), recipe.numerics.calendering_softening
+    return replace(law, active=law.active / factor, cbd=law.cbd / factor, adhesion=law.adhesion / factor, scale=factor)
+
+
+def release_law(recipe: Recipe) -> Law:
+    """Return the contacts while the calender lets go, after part of each contact's flattening has become permanent.
+
+    Where a share p of the overlap stays, the rest carries the same force with a modulus larger by (1 - p)^-1.5 (Hertz).
+    Softening by that much more keeps the time step: pressures and surface energy shrink instead (as above).
+    """
+    law = calendering_law(recipe)
+    factor = (1 - recipe.force_field.plasticity) ** -1.5
+    return replace(law, adhesion=law.adhesion / factor, scale=law.scale * factor)
+
+
+def drying_law(recipe: Recipe) -> Law:
+    """Return the contacts of the drying electrode: softened, but still hard against its small pressures."""
+    modulus = recipe.numerics.drying_modulus * KPA_PER_GPA
+    return replace(true_law(recipe), active=modulus, cbd=modulus / 10)
+
+
+def masses(beads: Beads, recipe: Recipe) -> NDArray[np.float64]:
+    """Return the dry mass of each bead, (n,) [pg]."""
+    amounts = balance(recipe)
+    return beads.by_kind(amounts.active_bead_volume * amounts.active_density, amounts.cbd_bead_mass)
+
+
+def diameters(beads: Beads, recipe: Recipe) -> NDArray[np.float64]:
+    """Return the contact diameter of each bead before any load, (n,) [um]."""
+    return beads.by_kind(recipe.particles.primary_diameter, recipe.drying.cbd_diameter)
+
+
+def timestep(recipe: Recipe, law: Law) -> float:
+    """Return the time step [us]: a fraction of the Rayleigh time of the stiffest bead."""
+    amounts = balance(recipe)
+    beads = (
+        (recipe.particles.primary_diameter, amounts.active_bead_volume * amounts.active_density, law.active),
+        (recipe.drying.cbd_diameter, amounts.cbd_bead_mass, law.cbd),
+    )
+    return recipe.numerics.rayleigh_fraction * min(_rayleigh_time(*bead, law.poisson) for bead in beads)
+
+
+def _rayleigh_time(diameter: float, mass: float, modulus: float, poisson: float) -> float:
+    shear = modulus / (2 * (1 + poisson))
+    density = mass / (math.pi / 6 * diameter**3)
+    return math.pi * diameter / 2 * math.sqrt(density / shear) / (0.1631 * poisson + 0.8766)
+
+
+def contact_script(recipe: Recipe, law: Law, drag: float) -> str:
+    """Write the head of a contact stage's input: beads, contacts, rigid particles, drag [nN us/um], time step."""
+    mixed = 2 / (1 / law.active + 1 / law.cbd)
+    tail = _tangential(law)
+    return f"""{UNITS}boundary        p p f
+read_data       {DATA}
+group           active type 1
+group           cbd type 2
+pair_style      granular
+pair_coeff      1 1 hertz/material {law.active:.10g} {law.damping:.6g} {law.poisson:.10g} {tail}
+pair_coeff      1 2 jkr {mixed:.10g} {law.damping:.6g} {law.poisson:.10g} {law.adhesion:.10g} {tail}
+pair_coeff      2 2 jkr {law.cbd:.10g} {law.damping:.6g} {law.poisson:.10g} {law.adhesion:.10g} {tail}
+neighbor        0.3 bin
+neigh_modify    delay 0 every 5 check yes exclude molecule/intra active
+timestep        {timestep(recipe, law):.10g}
+fix             bodies active rigid molecule
+fix             move cbd nve/sphere
+fix             drag all viscous {drag:.10g}
+compute         heat all temp/sphere
+thermo_modify   temp heat
+"""
+
+
+def wall_law(law: Law, group: str) -> str:
+    """Write the contact of a wall with the beads of one group: as stiff as the bead that it meets."""
+    modulus = law.active if group == "active" else law.cbd
+    return f"granular hertz/material {modulus:.10g} {law.damping:.6g} {law.poisson:.10g} {_tangential(law)}"
+
+
+def _tangential(law: Law) -> str:
+    return f"tangential mindlin NULL 1.0 {law.friction:.10g} damping viscoelastic"

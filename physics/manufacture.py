@@ -1,0 +1,210 @@
+"""The chain: from a recipe to a measured electrode, each stage found in the store or made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mesoforge.physics import calendering, drying, measurement, packing, slurry
+from mesoforge.physics.beads import Beads
+from mesoforge.physics.failure import Failure, PhysicsError
+from mesoforge.physics.lammps.execute import version
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.store import Store, Stored, digest
+from mesoforge.physics.voxels import voxelise
+
+VERSIONS = {"packing": 1, "slurry": 1, "drying": 1, "calendering": 1, "measurement": 1}
+"""Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
+STAGES = tuple(VERSIONS)
+BEADS, LOADED, VOXELS, CURVE = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv"
+Identity: TypeAlias = dict[str, dict[str, Any]]
+Numbers: TypeAlias = dict[str, float]
+CONTACTS = {"cbd_modulus", "friction", "adhesion"}
+DRYING_NUMERICS = {"rayleigh_fraction", "drying_modulus", "drying_speed", "drying_drag"}
+CALENDERING_NUMERICS = {"rayleigh_fraction", "calendering_softening", "plane_speed", "viscous_drag", "gauge_pressure"}
+
+
+@dataclass(frozen=True, slots=True)
+class Electrode:
+    """A finished electrode: properties by name, the stages' folders, and what a reader must know of the numbers."""
+
+    recipe: Recipe
+    properties: dict[str, float]
+    stages: dict[str, Path]
+    found: dict[str, bool]
+    wall_s: float
+    input_sha256: str
+    notes: tuple[str, ...] = field(default=())
+
+
+def manufacture(recipe: Recipe, store: Store, on_stage: Callable[[str], None] = lambda _: None) -> Electrode | Failure:
+    """Make and measure the electrode of a recipe.
+
+    Args:
+        recipe: what to make.
+        store: where finished stages are looked for and kept.
+        on_stage: told the name of each stage before it begins.
+
+    Returns:
+        The electrode, or the failure of the stage that went wrong.
+    """
+    began, chain, before = time.monotonic(), identity(recipe), Path()
+    done: dict[str, Stored] = {}
+    for stage, make in MAKERS.items():
+        on_stage(stage)
+        try:
+            done[stage] = store.obtain(stage, chain[stage], partial(make, recipe, before))
+        except PhysicsError as error:
+            return Failure(error.kind, stage, error.reason)
+        before = done[stage].folder
+    return _electrode(recipe, done, chain, time.monotonic() - began)
+
+
+def identity(recipe: Recipe) -> Identity:
+    """Return, per stage, all that determines its result; each stage names its parent by hash."""
+    own, parent = _own_inputs(recipe), ""
+    chain: Identity = {}
+    for stage in STAGES:
+        engine = {} if stage in ("packing", "measurement") else {"lammps": version(), "ranks": 1}
+        chain[stage] = {"stage": stage, "version": VERSIONS[stage], "parent": parent, **engine, **own[stage]}
+        parent = digest(chain[stage])
+    return chain
+
+
+def _own_inputs(recipe: Recipe) -> Identity:
+    """Return, per stage, the inputs that it reads itself, numerics included."""
+    tree = recipe.model_dump(mode="json")
+    packed = _part(
+        tree,
+        formulation=None,
+        particles=None,
+        volume=None,
+        drying={"cbd_nanoporosity", "cbd_diameter"},
+        force_field={"slurry_bead_factor"},
+    )
+    wet = _part(
+        tree, slurry=None, force_field={"slurry_bead_factor", "slurry_well_depth"}, numerics={"slurry_timestep"}
+    )
+    dried = _part(tree, drying=None, force_field=CONTACTS, numerics=DRYING_NUMERICS)
+    pressed = _part(tree, calendering=None, force_field=CONTACTS | {"plasticity"}, numerics=CALENDERING_NUMERICS)
+    return {
+        "packing": packed | {"seed": recipe.seed, "densities": _densities(recipe)},
+        "slurry": wet,
+        "drying": dried | _elastic(recipe),
+        "calendering": pressed | _elastic(recipe),
+        "measurement": _part(tree, numerics={"voxel"}) | {"capacity": recipe.materials.active.capacity},
+    }
+
+
+def _densities(recipe: Recipe) -> dict[str, float]:
+    materials = recipe.materials
+    return {role: getattr(materials, role).density for role in type(materials).model_fields}
+
+
+def _elastic(recipe: Recipe) -> dict[str, Any]:
+    active = recipe.materials.active
+    return {"elastic": [active.young_modulus, active.poisson_ratio]}
+
+
+def _part(tree: dict[str, Any], **wanted: set[str] | None) -> dict[str, Any]:
+    return {
+        section: tree[section] if names is None else {name: tree[section][name] for name in sorted(names)}
+        for section, names in wanted.items()
+    }
+
+
+def _electrode(recipe: Recipe, done: Mapping[str, Stored], chain: Identity, wall_s: float) -> Electrode:
+    """Gather what all stages found."""
+    numbers = {name: value for stage in STAGES for name, value in done[stage].result.items()}
+    numbers["compression_under_load"] = 1 - numbers["thickness_under_load"] / numbers["dried_thickness"]
+    numbers["compression_after_release"] = 1 - numbers["thickness"] / numbers["dried_thickness"]
+    return Electrode(
+        recipe=recipe,
+        properties={name: float(numbers[name]) for name in measurement.PROPERTIES},
+        stages={stage: done[stage].folder for stage in STAGES},
+        found={stage: done[stage].found for stage in STAGES},
+        wall_s=wall_s,
+        input_sha256=digest(chain[STAGES[-1]]),
+        notes=notes(recipe),
+    )
+
+
+def _pack(recipe: Recipe, _: Path, folder: Path) -> Numbers:
+    beads = packing.pack(recipe)
+    beads.save(folder / BEADS)
+    return measurement.particles(beads, recipe)
+
+
+def _slurry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
+    wet = slurry.make_slurry(Beads.load(before / BEADS), recipe, folder)
+    wet.beads.save(folder / BEADS)
+    return {
+        "slurry_density": wet.density,
+        "slurry_density_sd": wet.density_sd,
+        "slurry_density_additive": wet.additive_density,
+    }
+
+
+def _dry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
+    dried = drying.dry(Beads.load(before / BEADS), recipe, folder)
+    dried.beads.save(folder / BEADS)
+    dried.curve.save(folder / CURVE)
+    return measurement.coating(dried.beads, recipe, "dried_")
+
+
+def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
+    pressed = calendering.calender(Beads.load(before / BEADS), recipe, folder)
+    pressed.beads.save(folder / BEADS)
+    pressed.loaded.save(folder / LOADED)
+    pressed.curve.save(folder / CURVE)
+    loaded = measurement.coating(pressed.loaded, recipe)
+    return measurement.coating(pressed.beads, recipe) | {
+        "thickness_under_load": loaded["thickness"],
+        "porosity_under_load": loaded["porosity"],
+        "calendering_pressure": pressed.pressure,
+    }
+
+
+def _measure(recipe: Recipe, before: Path, folder: Path) -> Numbers:
+    beads = Beads.load(before / BEADS)
+    voxels = voxelise(beads, recipe)
+    voxels.save(folder / VOXELS)
+    return measurement.loads(beads, recipe) | measurement.structure(voxels, recipe)
+
+
+MAKERS: dict[str, Callable[[Recipe, Path, Path], Numbers]] = {
+    "packing": _pack,
+    "slurry": _slurry,
+    "drying": _dry,
+    "calendering": _calender,
+    "measurement": _measure,
+}
+"""Per stage, what makes it: from a recipe and the folder of the stage before, into a folder; returns its numbers."""
+
+
+def notes(recipe: Recipe) -> tuple[str, ...]:
+    """Say what a reader must know of the numbers: what was cut, fitted or bounded."""
+    said = [
+        (
+            "Drying: thickness and porosity are predicted from drying.pressure; force_field.adhesion was fitted to the "
+            "dried porosity of measured NMC111 coatings."
+        ),
+        "Slurry: force_field.slurry_bead_factor was fitted to one measured slurry density (94 % NMC111).",
+        (
+            "Calendering: loading uses the materials' own moduli and no fit; spring-back follows from "
+            "force_field.plasticity, the assumed permanent share of a contact's flattening, and so does the released "
+            "porosity."
+        ),
+    ]
+    if recipe.largest_diameter < recipe.particles.max_diameter:
+        said.insert(
+            0,
+            f"Sizes: a volume of {recipe.volume.side:g} um holds particles up to {recipe.largest_diameter:g} um: the "
+            f"size distribution was cut there and not at {recipe.particles.max_diameter:g} um; raise volume.side to "
+            f"{2.5 * recipe.particles.max_diameter:g} um for all of it.",
+        )
+    return tuple(said)

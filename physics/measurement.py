@@ -1,0 +1,111 @@
+"""The properties of one finished electrode, by name and in user units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mesoforge.physics.balance import MG_PER_CM2, balance
+from mesoforge.physics.beads import Beads
+from mesoforge.physics.microstructure.phases import fractions, inner, porosity, profile
+from mesoforge.physics.microstructure.pores import mean_pore_diameter
+from mesoforge.physics.microstructure.transport import (
+    nanopore_conductivity,
+    relative_conductivity_z,
+    tortuosity_factor,
+)
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.shapes.shape import krumbein_sphericity
+from mesoforge.physics.voxels import Voxels
+
+EDGE_LAYER = 1.0
+"""Loose layer at collector and plane that the bulk porosity leaves out [um]."""
+UM_PER_CM = 1e4
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """What a property is and in which unit it is given."""
+
+    unit: str
+    meaning: str
+
+
+PROPERTIES: dict[str, Property] = {
+    "porosity": Property("", "pores and nanopores, by mass balance over the released thickness"),
+    "porosity_voxels": Property("", "the same, counted in voxels"),
+    "porosity_bulk": Property("", "the same without the layer of 1 um at collector and surface"),
+    "porosity_under_load": Property("", "pores and nanopores at maximum load"),
+    "dried_porosity": Property("", "pores and nanopores before calendering"),
+    "tortuosity_factor_z": Property("", "tau = eps D0/Deff through pores and nanoporous CBD along the thickness"),
+    "macmullin_number_z": Property("", "D0/Deff along the thickness"),
+    "electrode_density": Property("g/cm3", "dry mass over the released volume"),
+    "slurry_density": Property("g/cm3", "simulated density of the slurry"),
+    "slurry_density_additive": Property("g/cm3", "density of the slurry if volumes just add"),
+    "mass_loading": Property("mg/cm2", "dry mass per area of collector"),
+    "areal_capacity": Property("mAh/cm2", "capacity of the active material per area of collector"),
+    "volumetric_capacity": Property("mAh/cm3", "capacity of the active material per volume of coating"),
+    "thickness": Property("um", "after release, read at gauge pressure"),
+    "thickness_under_load": Property("um", "at maximum load"),
+    "dried_thickness": Property("um", "before calendering, read at gauge pressure"),
+    "compression_under_load": Property("", "thickness reduction at maximum load over the dried thickness"),
+    "compression_after_release": Property("", "thickness reduction after release over the dried thickness"),
+    "calendering_pressure": Property("MPa", "pressure on the electrode at maximum load"),
+    "pore_diameter_mean": Property("um", "mean local thickness of the pores, by volume"),
+    "krumbein_sphericity_mean": Property("", "mean (bc/a^2)^(1/3) of the secondary particles' inertia ellipsoids"),
+    "secondary_particles": Property("", "number of secondary particles"),
+    "largest_particle": Property("um", "equivalent-sphere diameter of the largest secondary particle"),
+}
+
+
+def coating(beads: Beads, recipe: Recipe, prefix: str = "") -> dict[str, float]:
+    """Return thickness [um] and porosity of beads between collector and plane, under prefixed names."""
+    return {
+        f"{prefix}thickness": beads.thickness,
+        f"{prefix}porosity": balance(recipe).porosity(beads.volume),
+    }
+
+
+def loads(beads: Beads, recipe: Recipe) -> dict[str, float]:
+    """Return what a square centimetre of the coating weighs and holds."""
+    amounts = balance(recipe)
+    loading = amounts.dry_mass / beads.area / MG_PER_CM2
+    capacity = loading / 1000 * amounts.active_mass / amounts.dry_mass * (recipe.materials.active.capacity or 0.0)
+    return {
+        "electrode_density": amounts.dry_mass / beads.volume,
+        "mass_loading": loading,
+        "areal_capacity": capacity,
+        "volumetric_capacity": capacity / beads.thickness * UM_PER_CM,
+    }
+
+
+def structure(voxels: Voxels, recipe: Recipe) -> dict[str, float]:
+    """Return what is measured on the voxels.
+
+    Raises:
+        PhysicsError: no path crosses the electrode, or TauFactor did not converge.
+    """
+    nano = recipe.drying.cbd_nanoporosity
+    whole = porosity(fractions(voxels), nano)
+    conductivity = relative_conductivity_z(voxels, nanopore_conductivity(nano))
+    return {
+        "porosity_voxels": whole,
+        "porosity_bulk": porosity(inner(profile(voxels), EDGE_LAYER), nano),
+        "tortuosity_factor_z": tortuosity_factor(whole, conductivity),
+        "macmullin_number_z": 1 / conductivity,
+        "pore_diameter_mean": mean_pore_diameter(voxels),
+    }
+
+
+def particles(beads: Beads, recipe: Recipe) -> dict[str, float]:
+    """Return number, size and shape of the secondary particles."""
+    pitch = recipe.particles.primary_diameter
+    numbers = np.unique(beads.particle[beads.particle > 0])
+    shapes = [krumbein_sphericity(beads.position[beads.particle == number], pitch) for number in numbers]
+    largest = np.bincount(beads.particle)[1:].max()
+    return {
+        "secondary_particles": float(len(numbers)),
+        "krumbein_sphericity_mean": float(np.mean(shapes)),
+        "largest_particle": float((6 / np.pi * largest) ** (1 / 3) * pitch),
+    }

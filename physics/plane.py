@@ -1,0 +1,167 @@
+"""A plane that moves on the coating: it goes at a steered speed until what it seeks has come to rest.
+
+Every few steps the script reads the pressure on the plane and sets its speed from an error between -1 and 1 (positive:
+press on). Pressures are in kPa inside the script.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesoforge.physics.contact import Law, wall_law
+from mesoforge.physics.failure import PhysicsError
+from mesoforge.physics.lammps.execute import execute
+from mesoforge.physics.lammps.files import DUMP, read_curve
+from mesoforge.physics.recipe import Recipe
+
+CHUNK = 10
+"""Steps between two looks at the pressure."""
+CURVE = "stroke.csv"
+KPA_PER_MPA = 1000.0
+FINISH = f"""
+write_dump      all custom {DUMP} id xu yu zu modify sort id format float %.12g
+print           "done" file done
+"""
+GROUPS = ("active", "cbd")
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One movement of the plane.
+
+    ``error`` and ``speed`` are LAMMPS formulas of ``v_height`` [um], ``v_load`` and ``v_peak`` [kPa]. The stroke is
+    over once the error has stayed within ``tolerance`` for ``hold`` looks; after ``most`` looks it has failed.
+    """
+
+    name: str
+    error: str
+    speed: str
+    tolerance: float
+    hold: int
+    most: int = 20000
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What the plane felt: stroke number, height [um], pressure on plane and on collector [MPa], each (n,)."""
+
+    stroke: NDArray[np.int64]
+    height: NDArray[np.float64]
+    pressure: NDArray[np.float64]
+    collector_pressure: NDArray[np.float64]
+
+    def __add__(self, later: Curve) -> Curve:
+        """Append the strokes that came later."""
+        return Curve(*(np.concatenate([getattr(self, name), getattr(later, name)]) for name in self.__slots__))
+
+    def save(self, path: Path) -> None:
+        """Write the curve as CSV: stroke, height_um, pressure_MPa, collector_pressure_MPa."""
+        table = np.column_stack([self.stroke, self.height, self.pressure, self.collector_pressure])
+        header = "stroke,height_um,pressure_MPa,collector_pressure_MPa"
+        np.savetxt(path, table, delimiter=",", header=header, comments="", fmt=["%d", "%.8g", "%.8g", "%.8g"])
+
+    def end_of(self, stroke: int, looks: int) -> tuple[float, float]:
+        """Return height [um] and pressure [MPa] averaged over the last looks of a stroke."""
+        chosen = np.flatnonzero(self.stroke == stroke)[-looks:]
+        return float(self.height[chosen].mean()), float(self.pressure[chosen].mean())
+
+
+def plane_script(law: Law, start: float) -> str:
+    """Write the collector, the plane at height ``start`` [um] and the measurement of the pressures on both."""
+    walls, sums = [], []
+    for group in GROUPS:
+        contact = wall_law(law, group)
+        walls.append(f"fix             low_{group} {group} wall/gran {contact} zplane 0.0 NULL contacts")
+        walls.append(f"fix             top_{group} {group} wall/gran/region {contact} region above contacts")
+        sums.append(f"compute         on_top_{group} {group} reduce sum f_top_{group}[4]")
+        sums.append(f"compute         on_low_{group} {group} reduce sum f_low_{group}[4]")
+    return f"""variable        start equal {start:.12g}
+variable        height equal {start:.12g}
+variable        speed equal 0
+variable        since equal 0
+variable        load equal 0
+variable        peak equal 0
+variable        lift equal v_height-v_start+v_speed*(step-v_since)*dt
+region          above plane 0 0 {start:.12g} 0 0 -1 move NULL NULL v_lift
+{chr(10).join(walls)}
+{chr(10).join(sums)}
+variable        top equal -(c_on_top_active+c_on_top_cbd)/(lx*ly)
+variable        low equal (c_on_low_active+c_on_low_cbd)/(lx*ly)
+fix             felt all ave/time {CHUNK // 2} 2 {CHUNK} v_top v_low
+thermo_style    custom step v_height v_top v_low
+thermo          {CHUNK * 100}
+print           "stroke,height,top,low" file {CURVE}
+run             0 post no
+"""
+
+
+def stroke_script(number: int, stroke: Stroke) -> str:
+    """Write one stroke; its number names the rows of the curve."""
+    return f"""
+# {stroke.name}
+variable        calm equal 0
+variable        error equal "{stroke.error}"
+variable        most equal "{stroke.speed}"
+variable        pace equal 1
+variable        was equal 0
+variable        i loop {stroke.most}
+label           stroke_{number}
+variable        bounded equal ternary(v_error>1,1,ternary(v_error<-1,-1,v_error))
+variable        pace equal $(ternary(v_error*v_was<0,0.8*v_pace,ternary(v_pace<0.9,1.1*v_pace,1)))
+variable        was equal $(v_error)
+variable        next equal $(-v_most*v_pace*v_bounded)
+variable        since equal $(step)
+variable        speed equal ${{next}}
+run             {CHUNK} pre no post no
+variable        height equal $(v_height+v_speed*{CHUNK}*dt)
+variable        since equal $(step)
+variable        load equal $(f_felt[1])
+variable        peak equal $(ternary(v_load>v_peak,v_load,v_peak))
+print           "{number},$(v_height:%.10g),$(v_load:%.8g),$(f_felt[2]:%.8g)" append {CURVE} screen no
+variable        calm equal $(ternary(abs(v_error)<{stroke.tolerance:.10g},v_calm+1,0))
+if "${{calm}} >= {stroke.hold}" then "jump SELF rest_{number}"
+next            i
+jump            SELF stroke_{number}
+print           "{stroke.name}" file not_converged
+quit            1
+label           rest_{number}
+variable        i delete
+"""
+
+
+def read_strokes(folder: Path, scale: float) -> Curve:
+    """Read the curve of all strokes; simulated pressures are multiplied by ``scale``."""
+    rows = read_curve(folder / CURVE)
+    pressures = rows[:, 2:4] * scale / KPA_PER_MPA
+    return Curve(rows[:, 0].astype(np.int64), rows[:, 1], pressures[:, 0], pressures[:, 1])
+
+
+def execute_plane(script: str, recipe: Recipe, folder: Path) -> None:
+    """Run a script of strokes in a folder that holds its beads.
+
+    Raises:
+        PhysicsError: as ``execute`` does, and ``not_converged`` with the stroke in which the plane found no rest.
+    """
+    try:
+        execute(script, folder, recipe.numerics.time_limit)
+    except PhysicsError:
+        note = folder / "not_converged"
+        if note.exists():
+            name = note.read_text(encoding="utf-8").strip()
+            raise PhysicsError("not_converged", f"the plane did not come to rest in '{name}'") from None
+        raise
+
+
+def press_to(kpa: float, speed: float, name: str, gain: float = 1.5) -> Stroke:
+    """Press until the plane carries a pressure [kPa], slowing down on the way to it."""
+    return Stroke(name, f"{gain:.10g}*({kpa:.10g}-v_load)/{kpa:.10g}", f"{speed:.10g}", 0.02 * gain, 50)
+
+
+def release_to(kpa: float, speed: float, name: str) -> Stroke:
+    """Lift the plane until it carries only the gauge pressure [kPa], ever slower as the load falls."""
+    slow = f"{speed:.10g}*(0.15+0.5*v_load/(v_peak+{kpa:.10g}))"
+    return Stroke(name, f"({kpa:.10g}-v_load)/{kpa:.10g}", slow, 0.5, 100)

@@ -1,0 +1,328 @@
+"""The recipe: all that determines one electrode, from the formulation to the seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from mesoforge.errors import InputError
+from mesoforge.physics.materials import MaterialField
+from mesoforge.physics.record import Record, read_yaml
+
+DRIVES = ("compression", "pressure", "gap")
+ROLES = {"active": "active", "carbon": "additive", "binder": "additive", "solvent": "solvent"}
+
+
+class Formulation(Record):
+    """Mass fractions of the dry electrode, and how much of the slurry is solid."""
+
+    active_material: float = Field(default=0.96, gt=0, lt=1)
+    """Mass fraction of active material in the dry electrode."""
+    carbon: float = Field(default=0.02, ge=0, lt=1)
+    """Mass fraction of conductive carbon in the dry electrode."""
+    binder: float = Field(default=0.02, ge=0, lt=1)
+    """Mass fraction of binder in the dry electrode."""
+    solids_content: float = Field(default=0.679, gt=0.3, lt=0.9)
+    """Mass fraction of solids in the slurry (0.679 is inferred from the paper's measured slurry density)."""
+
+    @model_validator(mode="after")
+    def _closes(self) -> Self:
+        total = self.active_material + self.carbon + self.binder
+        if not math.isclose(total, 1, abs_tol=1e-6):
+            raise ValueError(
+                f"active_material + carbon + binder is {total:.6g} but must be 1: correct one of the three fractions."
+            )
+        if self.carbon + self.binder < 1e-3:
+            raise ValueError("carbon + binder is below 0.001 but a carbon-binder domain is due: lower active_material.")
+        return self
+
+
+class Materials(Record):
+    """What the electrode is made of; each is the name of a shipped material or a record of its own."""
+
+    active: MaterialField = Field(default="nmc111", validate_default=True)
+    """Active material."""
+    carbon: MaterialField = Field(default="carbon_black", validate_default=True)
+    """Conductive carbon."""
+    binder: MaterialField = Field(default="pvdf", validate_default=True)
+    """Binder."""
+    solvent: MaterialField = Field(default="nmp", validate_default=True)
+    """Solvent."""
+
+    @model_validator(mode="after")
+    def _play_their_roles(self) -> Self:
+        for place, due in ROLES.items():
+            material = getattr(self, place)
+            if material.role not in (None, due):
+                raise ValueError(
+                    f"'{place}' is {material.name}, whose role is {material.role}, but {due} is due: choose another."
+                )
+        return self
+
+
+class Particles(Record):
+    """Sizes and shapes of the secondary particles, and the size of the beads that they are made of."""
+
+    source: str = Field(default="synthetic", pattern="^synthetic$")
+    """Where the shapes come from: generated lumpy, elongated particles."""
+    median_diameter: float = Field(default=4.353, gt=0.5, lt=50)
+    """Median by number of the log-normal distribution of equivalent-sphere diameters [um]."""
+    log_sd: float = Field(default=0.487, ge=0, lt=1.5)
+    """Standard deviation of the logarithm of the diameter."""
+    min_diameter: float = Field(default=2.0, gt=0)
+    """Smallest equivalent-sphere diameter [um]."""
+    max_diameter: float = Field(default=14.0, gt=0)
+    """Largest equivalent-sphere diameter [um]; a volume too small for it cuts it, and the result says so."""
+    sphericity: float = Field(default=0.75, gt=0.4, le=1)
+    """Mean Krumbein sphericity (bc/a^2)^(1/3) of the generated shapes."""
+    sphericity_sd: float = Field(default=0.04, ge=0, lt=0.2)
+    """Standard deviation of the Krumbein sphericity."""
+    roughness: float = Field(default=0.12, ge=0, le=0.4)
+    """Height of the lumps relative to the local radius."""
+    primary_diameter: float = Field(default=1.284, gt=0.1)
+    """Edge of the cubic voxel that one bead stands for, and the bead's contact diameter [um]."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_diameter >= self.max_diameter:
+            raise ValueError(
+                f"min_diameter is {self.min_diameter:g} and max_diameter {self.max_diameter:g} but the first must be "
+                "smaller: correct one of them."
+            )
+        if self.min_diameter < self.primary_diameter:
+            raise ValueError(
+                f"min_diameter is {self.min_diameter:g} but must be at least the primary_diameter of "
+                f"{self.primary_diameter:g}: raise it, or choose smaller beads."
+            )
+        return self
+
+
+class Volume(Record):
+    """The simulated representative volume."""
+
+    side: float = Field(default=18.0, gt=2, le=500)
+    """Lateral edge [um], periodic; at least 2.5 times the largest particle, else the size distribution is cut."""
+    mass_loading: float = Field(default=5.5, gt=0.2, le=100)
+    """Dry mass per area of collector [mg/cm2]."""
+
+
+class Slurry(Record):
+    """Densification of the slurry."""
+
+    pressure: float = Field(default=0.1, gt=0, le=10)
+    """Isotropic pressure [MPa]."""
+    tolerance: float = Field(default=1e-4, gt=0, lt=0.1)
+    """Relative change of the density, per thousand steps, at which it counts as converged."""
+
+
+class Drying(Record):
+    """Drying by a pressure: thickness and porosity are predicted."""
+
+    pressure: float = Field(default=0.04, gt=0.001, le=20)
+    """Capillary pressure that draws the coating together [MPa]."""
+    cbd_nanoporosity: float = Field(default=0.5, ge=0, lt=0.9)
+    """Volume fraction of nanopores inside the dried carbon-binder domain (the paper: 0.5)."""
+    cbd_diameter: float = Field(default=1.3, gt=0.2, le=10)
+    """Diameter of a dried CBD bead [um] (the paper: 1.3)."""
+
+
+class Calendering(Record):
+    """One stroke of a plane: load, dwell, release, relaxation; driven by exactly one of three settings."""
+
+    compression: float | None = Field(default=None, ge=0, lt=0.7)
+    """Thickness reduction under load, as a fraction of the dried thickness."""
+    pressure: float | None = Field(default=None, gt=0, le=2000)
+    """Pressure on the electrode at maximum load [MPa]."""
+    gap: float | None = Field(default=None, gt=0)
+    """Distance of the rolls' surfaces, less the collector's thickness [um]."""
+    stiffness: float = Field(default=20.0, gt=0)
+    """Stiffness of the calender per area, P = stiffness * (thickness - gap) [MPa/um]; only used with a gap."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_drive(cls, values: object) -> object:
+        if isinstance(values, Mapping) and all(values.get(drive) is None for drive in DRIVES):
+            return {**values, "pressure": 100.0}
+        return values
+
+    @model_validator(mode="after")
+    def _has_one_drive(self) -> Self:
+        given = [drive for drive in DRIVES if getattr(self, drive) is not None]
+        if len(given) > 1:
+            raise ValueError(
+                f"{' and '.join(given)} are given but exactly one of them may drive the calender: keep one."
+            )
+        return self
+
+    @property
+    def drive(self) -> str:
+        """Name the setting that drives the calender."""
+        return next(drive for drive in DRIVES if getattr(self, drive) is not None)
+
+
+class ForceField(Record):
+    """Parameters of nature as the model sees them: calibrated or sampled, never optimized."""
+
+    slurry_bead_factor: float = Field(default=0.782, gt=0.5, lt=1.2)
+    """Lennard-Jones sigma of a CBD + solvent bead over its diameter by mass balance; fitted to a slurry density."""
+    slurry_well_depth: float = Field(default=500.0, gt=1, lt=1e5)
+    """Lennard-Jones well depth in the slurry [fJ]."""
+    cbd_modulus: float = Field(default=2.0, gt=0.01, le=100)
+    """Contact modulus of the dried CBD [GPa]; that of the active material is the material's own."""
+    friction: float = Field(default=0.1, ge=0, le=1)
+    """Coulomb friction of all contacts."""
+    adhesion: float = Field(default=300.0, ge=0, le=1e4)
+    """Surface energy of contacts with CBD [mJ/m2] (JKR)."""
+    plasticity: float = Field(default=0.7, ge=0, le=0.9)
+    """Share of a contact's flattening at maximum load that stays after release; 0 is elastic."""
+
+
+class Numerics(Record):
+    """How finely the equations are solved; halving a step must not move the answer."""
+
+    slurry_timestep: float = Field(default=0.01, gt=0, le=0.1)
+    """Longest time step of the slurry [us]; small beads take a shorter one."""
+    rayleigh_fraction: float = Field(default=0.2, gt=0, le=0.4)
+    """Time step of the contact stages, as a fraction of the Rayleigh time of an active bead."""
+    calendering_softening: float = Field(default=7.0, ge=1, le=100)
+    """Moduli, adhesion and pressures in calendering are divided by it together and pressures multiplied back."""
+    drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
+    """Contact modulus of the active material in drying [GPa], a tenth of it for CBD: hard against small pressures."""
+    plane_speed: float = Field(default=1.5, gt=0, le=20)
+    """Greatest speed of the plane in calendering [um/us]."""
+    drying_speed: float = Field(default=1.5, gt=0, le=20)
+    """Greatest speed of the plane in drying [um/us]."""
+    drying_drag: float = Field(default=1.0, gt=0)
+    """Drag on each bead in drying [nN us/um]."""
+    gauge_pressure: float = Field(default=0.1, gt=0, le=1)
+    """Pressure under which the thickness after release is read, as a thickness gauge presses [MPa]."""
+    viscous_drag: float = Field(default=5.0, gt=0)
+    """Drag on each bead in calendering [nN us/um]."""
+    voxel: float = Field(default=0.4, gt=0.02, le=2)
+    """Edge of a voxel in the measurement [um]."""
+    time_limit: float = Field(default=3600.0, gt=0)
+    """Longest wall-clock time of one simulation [s]; beyond it the run has failed. Not part of a result's identity."""
+
+
+class Recipe(Record):
+    """All that determines one electrode."""
+
+    formulation: Formulation = Formulation()
+    """What goes in."""
+    materials: Materials = Materials()
+    """Of what."""
+    particles: Particles = Particles()
+    """In which sizes and shapes."""
+    volume: Volume = Volume()
+    """How much of it."""
+    slurry: Slurry = Slurry()
+    """First stage."""
+    drying: Drying = Drying()
+    """Second stage."""
+    calendering: Calendering = Calendering(pressure=100.0)
+    """Third stage."""
+    force_field: ForceField = ForceField()
+    """How beads act on one another."""
+    numerics: Numerics = Numerics()
+    """How it is solved."""
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    """Seed of everything random."""
+
+    @model_validator(mode="after")
+    def _knows_the_active_material(self) -> Self:
+        active = self.materials.active
+        for name in ("young_modulus", "capacity"):
+            if getattr(active, name) is None:
+                raise ValueError(f"materials.active ({active.name}) has no {name} but the process needs it: add it.")
+        return self
+
+    @model_validator(mode="after")
+    def _holds_particles(self) -> Self:
+        if self.largest_diameter < self.particles.min_diameter:
+            raise ValueError(
+                f"volume.side is {self.volume.side:g} um and holds particles up to {self.largest_diameter:g} um, but "
+                f"the smallest particle is {self.particles.min_diameter:g} um: raise volume.side to "
+                f"{2.5 * self.particles.min_diameter:g} um or more."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _holds_mass(self) -> Self:
+        per_loading = 10 * self.volume.side**2 * self.formulation.active_material / self.materials.active.density
+        least = max(math.pi / 6 * self.particles.min_diameter**3, 2 * self.particles.primary_diameter**3) / per_loading
+        if self.volume.mass_loading < least:
+            raise ValueError(
+                f"volume.mass_loading is {self.volume.mass_loading:g} mg/cm2, less active material than one smallest "
+                f"particle needs: raise it to {1.01 * least:.3g} mg/cm2 or more, or volume.side."
+            )
+        return self
+
+    @property
+    def largest_diameter(self) -> float:
+        """Largest particle that the volume holds [um]: its side is at least 2.5 times that."""
+        return min(self.particles.max_diameter, self.volume.side / 2.5)
+
+    def flat(self) -> dict[str, float | int | str]:
+        """List every input under its dotted name, materials by their name, settings that are not given left out."""
+        return dict(_flatten(self.model_dump(exclude={"materials"}))) | {
+            f"materials.{role}": getattr(self.materials, role).name for role in Materials.model_fields
+        }
+
+    def with_values(self, values: Mapping[str, Any]) -> Recipe:
+        """Return the recipe with some inputs changed, given by dotted names.
+
+        Changing ``formulation.active_material`` keeps the ratio of carbon to binder; choosing a drive of the calender
+        unsets the others.
+
+        Raises:
+            InputError: an unknown name or a value out of range.
+        """
+        tree = self.model_dump()
+        for name, value in values.items():
+            _put(tree, name, value)
+        active = values.get("formulation.active_material")
+        if isinstance(active, int | float) and not {"formulation.carbon", "formulation.binder"} & set(values):
+            tree["formulation"] |= self._shared_remainder(active)
+        chosen = [drive for drive in DRIVES if f"calendering.{drive}" in values]
+        if chosen:
+            tree["calendering"] |= dict.fromkeys(set(DRIVES) - set(chosen))
+        return Recipe.from_mapping(tree)
+
+    def _shared_remainder(self, active: float) -> dict[str, float]:
+        share = self.formulation.carbon / (self.formulation.carbon + self.formulation.binder)
+        return {"carbon": (1 - active) * share, "binder": (1 - active) * (1 - share)}
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            rows += _flatten(value, f"{prefix}{key}.")
+        elif value is not None:
+            rows.append((f"{prefix}{key}", value))
+    return rows
+
+
+def _put(tree: dict[str, Any], name: str, value: object) -> None:
+    *path, last = name.split(".")
+    for part in path:
+        branch = tree.get(part)
+        if not isinstance(branch, dict):
+            raise InputError(f"'{name}' is not an input of a recipe: use a dotted name such as calendering.pressure.")
+        tree = branch
+    if last not in tree:
+        raise InputError(f"'{name}' is not an input of a recipe: use one of {', '.join(tree)} in place of '{last}'.")
+    tree[last] = value
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe from YAML; what the file leaves out has its default.
+
+    Raises:
+        InputError: the file cannot be read, or something in it is wrong.
+    """
+    return Recipe.from_mapping(read_yaml(path), origin=str(path))
