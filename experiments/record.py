@@ -38,7 +38,7 @@ class ElectrodeRun:
     key: str
     name: str
     origin: str
-    status: Literal["running", "finished", "failed"]
+    status: Status
     started: float
     ended: float | None = None
     params: Mapping[str, Value] = field(default_factory=dict)

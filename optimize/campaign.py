@@ -84,6 +84,11 @@ class Campaign:
         return _measured(self.trials)
 
     @property
+    def ended(self) -> tuple[Trial, ...]:
+        """Trials that have ended, measured or failed, in the order in which they did."""
+        return tuple(self._trials[number] for number in self._ended)
+
+    @property
     def phase(self) -> Phase:
         """Which kind of trial comes next, or is being waited for."""
         explored = self._explored()
@@ -203,7 +208,7 @@ class Campaign:
         start = self._explored()[: self.problem.budget.start]
         waiting = len(start) < self.problem.budget.start or any(trial.pending for trial in start)
         known = _measured(start) if len(_measured(start)) >= LEAST_TO_LEARN else self.measured
-        if self._reference is None and not waiting and len(known) >= LEAST_TO_LEARN:
+        if self._names and self._reference is None and not waiting and len(known) >= LEAST_TO_LEARN:
             point = reference_point(self.problem.objectives, self._properties(known))
             self._record({"event": "reference", "scores": dict(zip(self._names, point.tolist(), strict=True))})
 

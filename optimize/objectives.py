@@ -65,17 +65,15 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """The objectives of a campaign, in order; iteration goes over them.
+    """The objectives of a campaign, in order; none where the space is only to be sampled.
 
     Raises:
-        InputError: There is none, or two of one property.
+        InputError: There are two of one property.
     """
 
     each: tuple[Objective, ...]
 
     def __post_init__(self) -> None:
-        if not self.each:
-            raise InputError("no objective came, but at least one was due: minimize, maximize or match a property")
         if len(set(self.names)) < len(self.each):
             raise InputError(f"the objectives are {', '.join(self.names)}, but each was due once: drop the second")
 
@@ -119,7 +117,8 @@ class Objectives:
 
     def scores(self, Y: Array) -> Array:
         """Return the scores (n, m) of properties Y (n, m): larger is better in every column."""
-        return np.column_stack([one.score(column) for one, column in zip(self.each, Y.T, strict=True)])
+        columns = [one.score(column) for one, column in zip(self.each, Y.T, strict=True)]
+        return np.column_stack(columns) if columns else np.empty((len(Y), 0))
 
     def shortfall(self, Y: Array) -> Array:
         """Return by how many tolerances beyond the first the worst match of each row of Y (n, m) misses; 0 if none."""

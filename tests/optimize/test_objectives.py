@@ -60,7 +60,6 @@ def test_a_row_without_a_finite_number_is_refused(value: float | None) -> None:
 @pytest.mark.parametrize(
     ("mapping", "words"),
     [
-        pytest.param({}, "no objective came", id="no objective"),
         pytest.param({"y": 3}, "a mapping with match was due", id="a number"),
         pytest.param({"y": "reduce"}, "minimize, maximize, match are known", id="unknown goal"),
         pytest.param({"y": {}}, "the goal 'missing'", id="no goal"),

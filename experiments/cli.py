@@ -1,0 +1,285 @@
+"""The command line: each verb parses, calls one function and prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mesoforge.errors import InputError
+
+if TYPE_CHECKING:
+    from mesoforge.experiments.study import Kind
+
+FAILED, WRONG, INTERRUPTED = 1, 2, 130
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class ElectrodeError(Exception):
+    """The physics of the one electrode that was asked for went wrong."""
+
+
+def home_option(command: Command) -> Command:
+    """Add --home."""
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("mlruns"),
+        show_default=True,
+        envvar="MESOFORGE_HOME",
+        help="Folder of the records: store, studies, MLflow.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def tracking_option(command: Command) -> Command:
+    """Add --tracking-uri."""
+    return click.option("--tracking-uri", help="http:// address of an MLflow server, in place of the home's database.")(
+        command
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="mesoforge")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error (anywhere on the line).")
+def app(*, debug: bool) -> None:
+    r"""Design lithium-ion battery electrodes by simulating how they are made.
+
+    \b
+    mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
+    mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
+    mesoforge make mine.yaml --set calendering.pressure=150
+    mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
+    mesoforge dashboard --study quickstart          review every electrode in MLflow
+    """
+
+
+@app.command()
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change an input, e.g. calendering.gap=15.")
+@click.option("--seed", type=int, help="Seed of everything random.")
+@home_option
+@json_option
+def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: Path, *, as_json: bool) -> None:
+    r"""Make and measure one electrode in LAMMPS.
+
+    RECIPE is a YAML file; what it leaves out has its default ('mesoforge recipe' prints them all). Without a file it is
+    the 96 % NMC111 formulation of the paper in a small volume. Stages that were simulated before are reused.
+
+    \b
+    mesoforge make
+    mesoforge make mine.yaml --set calendering.compression=0.3 --seed 7
+    """
+    from mesoforge.experiments import printing
+    from mesoforge.experiments.drive import make as make_one
+    from mesoforge.experiments.home import Home
+    from mesoforge.physics.recipe import Recipe, load_recipe
+
+    base = load_recipe(recipe) if recipe else Recipe()
+    chosen = base.with_values(dict(map(_assignment, changes)) | ({} if seed is None else {"seed": seed}))
+    with printing.stages(quiet=as_json) as on_stage:
+        value = make_one(chosen, Home(home), on_stage, _warn)
+    if "kind" in value:
+        raise ElectrodeError(f"the electrode failed in {value['stage']} ({value['kind']}): {value['reason']}.")
+    _print(value, printing.electrode, as_json=as_json)
+
+
+@app.command()
+def recipe() -> None:
+    """Print a recipe with all its settings, units and defaults, as YAML."""
+    from mesoforge.experiments.printing import recipe_template
+
+    click.echo(recipe_template())
+
+
+def _study_command(kind: Kind, text: str) -> click.Command:
+    """Return the command that drives a study of one kind."""
+
+    @click.argument("study", type=click.Path(path_type=Path))
+    @click.option("--budget", metavar="S+P+C", help="Simulations: start + proposed + confirmations, e.g. 6+6+2.")
+    @click.option("--workers", type=click.IntRange(1, 1024), help="Simulations at a time.")
+    @click.option("--strategy", help="How points are proposed: botorch, optuna-tpe, optuna-nsga2, sobol, ...")
+    @home_option
+    @tracking_option
+    @json_option
+    def command(
+        study: Path,
+        budget: str | None,
+        workers: int | None,
+        strategy: str | None,
+        home: Path,
+        tracking_uri: str | None,
+        *,
+        as_json: bool,
+    ) -> None:
+        from mesoforge.experiments import printing
+        from mesoforge.experiments.drive import drive
+        from mesoforge.experiments.home import Home
+        from mesoforge.experiments.study import load_study, parse_budget
+
+        changes: dict[str, Any] = {"budget": parse_budget(budget)} if budget else {}
+        changes |= {name: value for name, value in (("workers", workers), ("strategy", strategy)) if value is not None}
+        plan = load_study(study, kind, changes)
+        with printing.Trials(plan, quiet=as_json) as trials:
+            found = drive(plan, Home(home), trials.follow, _warn, tracking_uri=tracking_uri)
+        _print(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
+
+    command.__doc__ = text
+    return click.command(kind)(command)
+
+
+app.add_command(
+    _study_command(
+        "optimize",
+        r"""Find the best recipe of a study, and confirm it with physics.
+
+    A Sobol start fills the space, Gaussian processes learn from it and propose, the best proposals are made again with
+    new seeds. Ctrl-C stops cleanly; the same command goes on where it stopped. Nothing is simulated twice.
+
+    \b
+    mesoforge optimize examples/quickstart.yaml
+    mesoforge optimize study.yaml --budget 12+30+4 --workers 8
+    """,
+    )
+)
+app.add_command(
+    _study_command(
+        "sample",
+        r"""Simulate a Sobol sample of a study's space; force-field parameters may be varied too.
+
+    \b
+    mesoforge sample examples/force_field.yaml --budget 16+0+0
+    """,
+    )
+)
+
+
+@app.command()
+@click.argument("study", required=False)
+@home_option
+@json_option
+def status(study: str | None, home: Path, *, as_json: bool) -> None:
+    """Say where a study stands: what was measured, what failed and why, what was found."""
+    from mesoforge.experiments import printing
+    from mesoforge.experiments.drive import kept_campaign, kept_plan
+    from mesoforge.experiments.home import Home
+    from mesoforge.experiments.study import SINGLE
+    from mesoforge.experiments.verdict import verdict
+
+    place = Home(home)
+    if study is None or study == SINGLE:
+        names = [name for name in place.studies() if name != SINGLE]
+        _print({"studies": names}, printing.studies, as_json=as_json)
+        return
+    _known(place.studies(), study, home)
+    plan = kept_plan(place, study)
+    found = verdict(plan, kept_campaign(plan, place))
+    _print(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
+
+
+@app.command()
+@click.argument("study", required=False)
+@home_option
+@tracking_option
+@json_option
+def sync(study: str | None, home: Path, tracking_uri: str | None, *, as_json: bool) -> None:
+    """Write the MLflow view again from the journals and the store; safe to repeat."""
+    from mesoforge.experiments.drive import sync as sync_one
+    from mesoforge.experiments.home import Home
+
+    place = Home(home)
+    names = place.studies()
+    if study is not None:
+        _known(names, study, home)
+    counts = {name: sync_one(place, name, _warn, tracking_uri) for name in ([study] if study else names)}
+    _print(
+        {"synced": counts},
+        lambda value: click.echo("\n".join(f"{name}: {count} runs" for name, count in value["synced"].items())),
+        as_json=as_json,
+    )
+
+
+@app.command()
+@click.option("--study", help="Study whose runs to show.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port; the next free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option("--open", "open_browser", is_flag=True, help="Open a browser.")
+@home_option
+def dashboard(study: str | None, port: int, host: str, home: Path, *, open_browser: bool) -> None:
+    """Serve the records in MLflow's dashboard until Ctrl-C."""
+    from mesoforge.experiments.dashboard import serve
+
+    with serve(home, study, port, host, open_browser=open_browser) as board:
+        click.echo(f"The dashboard is at {board.address} (Ctrl-C ends it)")
+        board.wait()
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    import yaml
+
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f"--set is '{text}' but must be NAME=VALUE, as in calendering.pressure=150: correct it.")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set is '{text}' but its value must be a number or a word: correct it.") from None
+
+
+def _known(names: Sequence[str], study: str, home: Path) -> None:
+    if study not in names:
+        raise InputError(
+            f"there is no study '{study}' in '{home}': use one of {', '.join(names) or 'none yet'}, or another --home."
+        )
+
+
+def _print(value: dict[str, Any], show: Callable[[dict[str, Any]], object], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(value, indent=1))
+    else:
+        show(value)
+
+
+def _warn(message: str) -> None:
+    click.echo(f"Note: {message}", err=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors are sentences, exit status 1 is failed work, 2 wrong input, 130 an interrupt."""
+    sys.exit(status_of(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def status_of(arguments: list[str]) -> int:
+    """Run the command line and return its exit status."""
+    debug = "--debug" in arguments
+    try:
+        app.main([word for word in arguments if word != "--debug"], prog_name="mesoforge", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return WRONG
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped; the same command goes on from here.", err=True)
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last door: a sentence instead of a traceback
+        return _explained(error, debug=debug)
+    return 0
+
+
+def _explained(error: Exception, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    known = isinstance(error, InputError | ElectrodeError)
+    message = str(error) if known else f"{type(error).__name__}: {error} (mesoforge --debug shows where)"
+    click.echo(f"Error: {message}", err=True)
+    return WRONG if isinstance(error, InputError) else FAILED

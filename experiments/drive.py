@@ -1,0 +1,168 @@
+"""The verbs behind the command line: make one electrode, drive a study, rebuild the view."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from mesoforge.experiments.home import Home
+from mesoforge.experiments.pool import local_pool
+from mesoforge.experiments.runner import Watch, Work, run
+from mesoforge.experiments.study import SINGLE, Kind, Plan, Study
+from mesoforge.experiments.tracking import Tracker, TrackingError
+from mesoforge.experiments.verdict import verdict, winner, write_verdict
+from mesoforge.experiments.view import Follower, electrode_run
+from mesoforge.experiments.work import electrode_name, make_electrode, outcome_of
+from mesoforge.optimize.campaign import Campaign
+from mesoforge.optimize.journal import Event, Journal
+from mesoforge.optimize.trial import Trial, Value
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.record import read_yaml
+from mesoforge.physics.store import Store
+
+PATIENCE_S = 60.0
+"""How long an electrode that was made waits for another to be recorded."""
+Say = Callable[[str], None]
+
+
+def make(recipe: Recipe, home: Home, on_stage: Say, complain: Say) -> dict[str, Any]:
+    """Make, measure, draw and record the electrode of a recipe; return what a worker returns."""
+    Store(home.store)
+    started = time.time()
+    value = make_electrode(recipe.model_dump(mode="json"), str(home.root), on_stage)
+    event: Event = {
+        "event": "made",
+        "recipe": recipe.model_dump(mode="json"),
+        "started": started,
+        "at": time.time(),
+        "outcome": {key: value[key] for key in value if key not in ("notes", "stages", "found", "portrait")},
+    }
+    on_stage("record")
+    with home.only_driver(SINGLE, PATIENCE_S):
+        Journal(home.journal(SINGLE)).append(event)
+        try:
+            _record_single(Tracker(home.root, SINGLE), event, home)
+        except TrackingError as error:
+            complain(str(error))
+    return value
+
+
+def _record_single(tracker: Tracker, event: Any, home: Home) -> str:  # noqa: ANN401 - what JSON held
+    """Write one electrode's run and return its key: who makes an electrode again finds its run."""
+    recipe = Recipe.from_mapping(event["recipe"])
+    outcome = outcome_of(event["outcome"])
+    key = f"electrode-{electrode_name(recipe)[:12]}"
+    tracker.record(electrode_run(key, "user", recipe, home, event["started"], event["at"], outcome))
+    return key
+
+
+def drive(
+    plan: Plan,
+    home: Home,
+    watch: Callable[[Campaign], Watch],
+    complain: Say,
+    work: Work = make_electrode,
+    tracking_uri: str | None = None,
+) -> dict[str, Any]:
+    """Run a study to its end, or go on with it where it was left; return its verdict.
+
+    Args:
+        plan: the checked study.
+        home: where it is recorded.
+        watch: given the campaign, returns what is told each trial.
+        complain: told when MLflow cannot be written.
+        work: what a worker does.
+        tracking_uri: an MLflow server in place of the home's own database.
+
+    Raises:
+        InputError: the study's journal is of another problem, or another process drives it.
+    """
+    Store(home.store)
+    name = plan.study.name
+    with home.only_driver(name):
+        campaign = Campaign(plan.problem, Journal(home.journal(name)), plan.study.strategy)
+        _keep_study(plan, home.study(name))
+        follower = Follower(plan, campaign, home, tracking_uri, complain)
+        follower.begin()
+        try:
+            _run(campaign, plan, home, [follower, watch(campaign)], work)
+        except BaseException:
+            follower.finish("interrupted", None)
+            raise
+        return conclude(plan, campaign, home, follower)
+
+
+def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work: Work) -> None:
+    if campaign.done:
+        return
+
+    def tell_all(trial: Trial) -> None:
+        for watch in watches:
+            watch(trial)
+
+    with local_pool(plan.study.workers) as pool:
+        run(campaign, plan, home.root.resolve(), pool, work, tell_all)
+
+
+def conclude(plan: Plan, campaign: Campaign, home: Home, follower: Follower) -> dict[str, Any]:
+    """Write a campaign's findings to its folder and to MLflow, and return them."""
+    found = verdict(plan, campaign)
+    write_verdict(found, plan, campaign, home.study(plan.study.name))
+    follower.finish("finished" if campaign.done else "interrupted", winner(campaign))
+    return found
+
+
+def _keep_study(plan: Plan, folder: Path) -> None:
+    """Keep the study's definition beside its journal, so that the view can be rebuilt from there."""
+    import yaml
+
+    kept = plan.study.model_dump(mode="json") | {
+        "recipe": plan.base.model_dump(mode="json", exclude_none=True),
+        "kind": plan.kind,
+    }
+    temporary = folder / "study.yaml.tmp"
+    temporary.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
+    temporary.replace(folder / "study.yaml")
+
+
+def kept_plan(home: Home, name: str) -> Plan:
+    """Return the plan of a study that was driven before."""
+    kept = read_yaml(home.study(name) / "study.yaml")
+    kind: Kind = "sample" if kept.pop("kind", "optimize") == "sample" else "optimize"
+    return Plan(Study.from_mapping(kept, name), kind)
+
+
+def kept_campaign(plan: Plan, home: Home) -> Campaign:
+    """Return the campaign of a study as its journal has it, be it of an older version of the physics."""
+    journal = Journal(home.journal(plan.study.name))
+    began = next(iter(journal.events()), {})
+    context = cast("dict[str, Value]", began.get("context", plan.problem.context))
+    return Campaign(replace(plan.problem, context=context), journal, plan.study.strategy)
+
+
+def sync(home: Home, name: str, complain: Say, tracking_uri: str | None = None) -> int:
+    """Write one study's view from its journal and the store; return how many electrodes it shows.
+
+    Raises:
+        InputError: another process drives the study.
+    """
+    with home.only_driver(name):
+        if name == SINGLE:
+            events = Journal(home.journal(name)).events()
+            tracker = Tracker(home.root, SINGLE, tracking_uri)
+            return len({_record_single(tracker, event, home) for event in events})
+        plan = kept_plan(home, name)
+        campaign = kept_campaign(plan, home)
+        conclude(plan, campaign, home, Follower(plan, campaign, home, tracking_uri, complain))
+        return len(campaign.trials)
+
+
+def forget_view(home: Home) -> None:
+    """Remove MLflow's database and artifacts, so that a sync writes them anew."""
+    for path in home.root.glob("mlflow.db*"):
+        path.unlink()
+    shutil.rmtree(home.root / "artifacts", ignore_errors=True)

@@ -1,0 +1,205 @@
+"""Results as people read them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mesoforge.experiments.study import Plan
+from mesoforge.optimize.campaign import Campaign
+from mesoforge.optimize.trial import Failed, Measured, Trial
+from mesoforge.physics.materials import Material
+from mesoforge.physics.measurement import PROPERTIES
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.record import Record
+
+WORDS = {
+    "packing": "scattering particles and CBD",
+    "slurry": "slurry: densifying",
+    "drying": "drying: capillary pressure",
+    "calendering": "calendering: load, dwell, release",
+    "measurement": "measuring: voxels, transport, pores",
+    "pictures": "drawing",
+    "record": "recording in MLflow",
+}
+FIRST = (
+    "porosity", "tortuosity_factor_z", "electrode_density", "slurry_density", "mass_loading", "thickness",
+    "compression_under_load", "compression_after_release",
+)  # fmt: skip
+
+
+@contextmanager
+def stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show the stage under way and the time spent."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
+        task = progress.add_task("starting", total=len(WORDS))
+
+        def on_stage(stage: str) -> None:
+            progress.update(task, description=WORDS.get(stage, stage), completed=list(WORDS).index(stage))
+
+        yield on_stage
+
+
+class Trials:
+    """Shows each trial of a study as it starts and ends."""
+
+    def __init__(self, plan: Plan, *, quiet: bool) -> None:
+        """Prepare to show a study's trials."""
+        self._plan = plan
+        self._console = Console(stderr=True, quiet=quiet)
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        self._progress = Progress(*columns, console=self._console, transient=True, disable=quiet)
+        self._task = self._progress.add_task(plan.study.name, total=None)
+
+    def __enter__(self) -> Self:
+        """Start to show."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop to show."""
+        self._progress.stop()
+
+    def follow(self, campaign: Campaign) -> Callable[[Trial], None]:
+        """Return what is told each trial of a campaign."""
+        budget = campaign.problem.budget
+        total = budget.explored + budget.confirmations * budget.replicates
+        if campaign.ended:
+            self._console.print(f"Going on with {self._plan.study.name}: {len(campaign.ended)} of {total} are done.")
+        self._progress.update(self._task, total=total, completed=len(campaign.ended), description="starting workers")
+
+        def told(trial: Trial) -> None:
+            self._progress.update(self._task, completed=len(campaign.ended), description=campaign.phase)
+            if not trial.pending:
+                self._console.print(trial_line(trial, self._plan), soft_wrap=True)
+
+        return told
+
+
+def trial_line(trial: Trial, plan: Plan) -> str:
+    """Say in one line what was made and what came of it."""
+    place = ", ".join(f"{name.split('.')[-1]} {number(value)}" for name, value in trial.values.items())
+    if isinstance(trial.outcome, Failed):
+        found = f"[red]failed in {trial.outcome.stage}[/red]: {escape(trial.outcome.reason)}"
+    elif isinstance(trial.outcome, Measured):
+        names = plan.problem.objectives.names or ("porosity", "tortuosity_factor_z")
+        found = ", ".join(f"{name} {number(trial.outcome.properties[name])}" for name in names)
+        found += f" ({trial.outcome.wall_s:.0f} s)"
+    else:
+        found = "running"
+    return f"{trial.number:4d} {trial.origin:<8} {place} → {found}"
+
+
+def number(value: object) -> str:
+    """Write a number with four digits, anything else as it is, nothing as a dash."""
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, int | float) else str(value)
+
+
+def electrode(value: Mapping[str, Any]) -> None:
+    """Print the properties of one electrode, what to know of them, and where its files lie."""
+    console = Console()
+    table = Table("property", "value", "unit", "meaning", title="Electrode")
+    found = value["properties"]
+    for name in [*FIRST, *(name for name in found if name not in FIRST)]:
+        table.add_row(name, number(found[name]), PROPERTIES[name].unit, PROPERTIES[name].meaning)
+    console.print(table)
+    for note in value["notes"]:
+        console.print(f"[dim]{note}[/dim]")
+    reused = f", reused: {', '.join(value['found'])}" if value["found"] else ""
+    console.print(f"{value['wall_s']:.1f} s{reused}; electrode {value['electrode'][:12]}", highlight=False)
+    console.print(f"Pictures, recipe and log: {value['portrait']}", highlight=False)
+
+
+def studies(value: Mapping[str, Any]) -> None:
+    """Print the names of the studies."""
+    Console().print("\n".join(value["studies"]) or "no study yet: start one with 'mesoforge optimize STUDY.yaml'")
+
+
+def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
+    """Print what a study found and where to look."""
+    console = Console()
+    console.print(
+        f"[bold]{found['study']}[/bold] ({found['phase']}): {found['measured']} measured, "
+        f"{len(found['failed'])} failed, {len(found['pending'])} pending; "
+        f"aims: {'; '.join(found['aims']) or 'none, a sample'}",
+        highlight=False,
+    )
+    if found["pareto"]:
+        console.print(_pareto(found, plan))
+    if found["confirmations"]:
+        console.print(_confirmations(found))
+        console.print(
+            "[dim]first: the same recipe with its first seed; mass balance: what follows without any simulation "
+            "(- where it says nothing); neighbour: the nearest other electrode simulated before[/dim]"
+        )
+    for failure in found["failed"]:
+        console.print(
+            f"[red]{failure['trial']} failed in {failure['stage']}[/red] ({failure['kind']}): {escape(failure['reason'])}"
+        )
+    if found["winner"]:
+        console.print(f"Best confirmed recipe: [bold]{found['winner']}[/bold]")
+    folder = home / "studies" / found["study"]
+    console.print(f"Figures and tables: {folder}", highlight=False)
+    console.print(f"Every electrode: mesoforge dashboard --study {found['study']} --home {home}", highlight=False)
+
+
+def _pareto(found: Mapping[str, Any], plan: Plan) -> Table:
+    title = "Pareto set, as measured"
+    if found["hypervolume"] is not None:
+        title += f" (hypervolume {number(found['hypervolume'])})"
+    table = Table("trial", *(name.split(".")[-1] for name in plan.problem.space.names), title=title)
+    for name in plan.problem.objectives.names:
+        table.add_column(name, justify="right", style="bold")
+    for row in found["pareto"]:
+        cells = [*row["values"].values(), *row["properties"].values()]
+        table.add_row(f"{row['trial']} {row['origin']}", *map(number, cells))
+    return table
+
+
+def _confirmations(found: Mapping[str, Any]) -> Table:
+    table = Table("confirmed", "property", title="Prediction against physics, with new seeds")
+    for column in ("predicted", "physics", "first", "mass balance", "neighbour"):
+        table.add_column(column, justify="right")
+    for one in found["confirmations"]:
+        for name, row in one["properties"].items():
+            foretold = f"{number(row['predicted'])} ± {number(row['predicted_sd'])}"
+            cells = (row["physics"], row["first"], row["mass_balance"], row["nearest"])
+            table.add_row(one["confirms"], name, foretold, *map(number, cells))
+        table.add_section()
+    return table
+
+
+def recipe_template() -> str:
+    """Return a recipe with every setting, its default and its meaning as a comment."""
+    lines: list[str] = ["# Leave out what has the right default. Units are in brackets."]
+    for name, field in Recipe.model_fields.items():
+        section = getattr(Recipe(), name)
+        lines += (
+            _section(name, section) if isinstance(section, Record) else [f"{name}: {section}  # {field.description}"]
+        )
+    return "\n".join(lines)
+
+
+def _section(name: str, section: Record) -> list[str]:
+    lines = [f"{name}:"]
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        shown = value.name.lower().replace(" ", "_") if isinstance(value, Material) else value
+        text = yaml.safe_dump(shown).splitlines()[0]
+        lines.append(f"  {'# ' if value is None else ''}{key}: {'' if value is None else text}  # {field.description}")
+    return lines

@@ -1,0 +1,138 @@
+"""What a campaign found: its Pareto set, and predictions beside physics, mass balance and the nearest neighbour."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from mesoforge.experiments.study import Plan
+from mesoforge.experiments.view import aim, trial_key, validation
+from mesoforge.optimize.baselines import nearest
+from mesoforge.optimize.campaign import Campaign
+from mesoforge.optimize.pareto import best_first
+from mesoforge.optimize.trial import Failed, Measured, Trial
+from mesoforge.physics.balance import foretold
+
+Json = dict[str, Any]
+
+
+def verdict(plan: Plan, campaign: Campaign) -> Json:
+    """Return the state and the findings of a campaign as plain values."""
+    wanted = plan.problem.objectives
+    return {
+        "study": plan.study.name,
+        "phase": campaign.phase,
+        "aims": [aim(one) for one in wanted.each],
+        "measured": len(campaign.measured),
+        "failed": [_failure(trial) for trial in campaign.ended if isinstance(trial.outcome, Failed)],
+        "pending": [trial_key(trial.number) for trial in campaign.pending],
+        "hypervolume": campaign.hypervolume() if len(wanted) and campaign.measured else None,
+        "validation": validation(campaign),
+        "pareto": [_row(trial, wanted.names) for trial in campaign.pareto()] if len(wanted) else [],
+        "winner": winner(campaign),
+        "confirmations": [_confirmation(trial, plan, campaign) for trial in campaign.measured if _confirms(trial)],
+    }
+
+
+def winner(campaign: Campaign) -> str | None:
+    """Return the key of the confirmed trial that is best on the mean of all its measurements, if one was confirmed."""
+    groups: dict[int, list[dict[str, float]]] = {}
+    for trial in campaign.measured:
+        if trial.confirms is not None and isinstance(trial.outcome, Measured):
+            groups.setdefault(trial.confirms, []).append(trial.outcome.properties)
+    if not groups or campaign.reference_point is None:
+        return None
+    import numpy as np
+
+    wanted = campaign.problem.objectives
+    for number, found in groups.items():
+        first = campaign.trials[number].outcome
+        if isinstance(first, Measured):
+            found.append(first.properties)
+    means = np.array([np.mean([wanted.row(one) for one in found], axis=0) for found in groups.values()])
+    order = best_first(wanted, means, np.array(list(campaign.reference_point.values())))
+    return trial_key(list(groups)[order[0]])
+
+
+def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> None:
+    """Write a campaign's findings and figures into its folder: JSON, the table of trials as CSV, PNG."""
+    from mesoforge.experiments.charts import pareto_front, prediction_against_physics
+
+    (folder / "verdict.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    _write_table(plan, campaign, folder / "trials.csv")
+    wanted = plan.problem.objectives
+    if len(wanted) and campaign.measured:
+        front = [trial.number for trial in campaign.pareto()]
+        pareto_front(campaign.trials, plan.study.objectives, front, folder / "pareto_front.png")
+        prediction_against_physics(campaign.trials, wanted.names, folder / "prediction_against_physics.png")
+
+
+def _confirms(trial: Trial) -> bool:
+    return trial.confirms is not None
+
+
+def _failure(trial: Trial) -> Json:
+    failed = trial.outcome
+    return (
+        {"trial": trial_key(trial.number), "kind": failed.kind, "stage": failed.stage, "reason": failed.reason}
+        if (isinstance(failed, Failed))
+        else {}
+    )
+
+
+def _row(trial: Trial, names: tuple[str, ...]) -> Json:
+    found = trial.outcome.properties if isinstance(trial.outcome, Measured) else {}
+    return {
+        "trial": trial_key(trial.number),
+        "origin": trial.origin,
+        "values": trial.values,
+        "properties": {name: found[name] for name in names},
+    }
+
+
+def _confirmation(trial: Trial, plan: Plan, campaign: Campaign) -> Json:
+    """Set a confirmation beside what was foretold of it, by the surrogate and by those who need none."""
+    others = [one for one in campaign.trials if one.number != trial.confirms and one.number < trial.number]
+    explored = [one for one in others if one.confirms is None]
+    known = any(isinstance(one.outcome, Measured) for one in explored)
+    neighbour = nearest(plan.problem.space, explored, trial.values) if known else {}
+    balance = foretold(plan.recipe(trial))
+    first = campaign.trials[trial.confirms].outcome if trial.confirms is not None else None
+    row = _row(trial, plan.problem.objectives.names)
+    compared = {}
+    for name, value in row["properties"].items():
+        estimate = trial.prediction.get(name)
+        compared[name] = {
+            "physics": value,
+            "predicted": estimate.mean if estimate else None,
+            "predicted_sd": estimate.sd if estimate else None,
+            "first": first.properties[name] if isinstance(first, Measured) else None,
+            "mass_balance": balance.get(name),
+            "nearest": neighbour.get(name),
+        }
+    confirms = None if trial.confirms is None else trial_key(trial.confirms)
+    return {"trial": row["trial"], "confirms": confirms, "values": trial.values, "properties": compared}
+
+
+def _write_table(plan: Plan, campaign: Campaign, path: Path) -> None:
+    """Write one row per ended trial: number, origin, seed, state, variables, properties."""
+    names = sorted(
+        {
+            name
+            for trial in campaign.measured
+            if isinstance(trial.outcome, Measured)
+            for name in trial.outcome.properties
+        }
+    )
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["trial", "origin", "confirms", "seed", "state", *plan.problem.space.names, *names])
+        for trial in sorted(campaign.ended, key=lambda one: one.number):
+            found = trial.outcome.properties if isinstance(trial.outcome, Measured) else {}
+            state = "measured" if found else getattr(trial.outcome, "kind", "")
+            place = [trial.values[name] for name in plan.problem.space.names]
+            confirms = "" if trial.confirms is None else trial.confirms
+            cells = [found.get(name, "") for name in names]
+            table.writerow([trial.number, trial.origin, confirms, trial.seed, state, *place, *cells])

@@ -1,0 +1,211 @@
+"""The journal as people review it: trials become runs in MLflow, a campaign their parent, its progress metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mesoforge import __version__
+from mesoforge.experiments.home import Home
+from mesoforge.experiments.record import CampaignView, ElectrodeRun, Status, finite
+from mesoforge.experiments.study import Plan
+from mesoforge.experiments.tracking import Tracker, TrackingError
+from mesoforge.experiments.work import electrode_name, portrait_files
+from mesoforge.optimize.campaign import Campaign
+from mesoforge.optimize.objectives import Objective
+from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
+from mesoforge.physics.lammps.execute import version
+from mesoforge.physics.recipe import Recipe
+
+LEAST_TO_VALIDATE = 4
+PAUSE_S = 60.0
+"""How long MLflow is left alone after it could not be written."""
+INTERRUPTED = "interrupted: the driver ended before this run did; the same command makes it again"
+
+
+def trial_key(number: int) -> str:
+    """Return the key of a trial's run."""
+    return f"trial-{number:04d}"
+
+
+def electrode_run(
+    key: str, origin: str, recipe: Recipe, home: Home, started: float, ended: float | None, outcome: Outcome | None
+) -> ElectrodeRun:
+    """Return the run of one electrode, in whatever state it is."""
+    failure = outcome if isinstance(outcome, Failed) else None
+    measured = outcome if isinstance(outcome, Measured) else None
+    electrode = (measured and measured.electrode) or electrode_name(recipe)
+    return ElectrodeRun(
+        key=key,
+        name=key,
+        origin=origin,
+        status="running" if outcome is None else "failed" if failure else "finished",
+        started=started,
+        ended=ended,
+        params=recipe.flat(),
+        metrics=measured.properties | {"wall_s": measured.wall_s} if measured else {},
+        tags={
+            "input_sha256": electrode,
+            "stage": failure.stage if failure else "measurement" if measured else "making",
+            "mesoforge.version": __version__,
+            "lammps.version": version(),
+        },
+        failure=failure,
+        artifacts=() if outcome is None else portrait_files(home, electrode),
+    )
+
+
+def trial_run(trial: Trial, plan: Plan, home: Home) -> ElectrodeRun:
+    """Return the run of one trial."""
+    origin = "sample" if plan.kind == "sample" else trial.origin
+    key, recipe = trial_key(trial.number), plan.recipe(trial)
+    run = electrode_run(key, origin, recipe, home, trial.asked_at, trial.ended_at, trial.outcome)
+    confirms = {} if trial.confirms is None else {"confirms": trial_key(trial.confirms)}
+    return replace(run, predictions=trial.prediction, tags={**run.tags, **confirms})
+
+
+def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignView:
+    """Return the parent run of a study."""
+    study, problem = plan.study, plan.problem
+    names = [*problem.space.names, *problem.objectives.names]
+    shown = [f"{'params' if name in problem.space.names else 'metrics'}.{name}" for name in names]
+    checks = [f"metrics.pred/{name}_mean" for name in problem.objectives.names]
+    first = campaign.trials[0].asked_at if campaign.trials else 0.0
+    params: dict[str, Any] = {"strategy": study.strategy, "seed": study.seed} | {
+        f"budget.{part}": getattr(problem.budget, part) for part in ("start", "proposed", "confirmations")
+    }
+    return CampaignView(
+        name=study.name,
+        note=_note(plan),
+        status=status,
+        started=first,
+        params=params,
+        tags={"study": study.name, "kind": plan.kind, "mesoforge.version": __version__},
+        columns=(*shown, *checks, *(["metrics.pareto"] if checks else []), "tags.origin", "tags.status_detail"),
+    )
+
+
+def _note(plan: Plan) -> str:
+    variables = "\n".join(
+        f"| `{one.name}` | {one.low:g} | {one.high:g} | {one.scale} |" for one in plan.problem.space.variables
+    )
+    aims = "\n".join(f"- {aim(one)}" for one in plan.problem.objectives.each) or "- none: the space is sampled"
+    return (
+        f"{plan.study.note}\n\n**Aims**\n{aims}\n\n"
+        f"| variable | low | high | scale |\n|---|---|---|---|\n{variables}\n\n"
+        "Each child run is one simulated electrode; `pred/...` is what the surrogate foretold before it was made, and "
+        "`pred/..._z` by how many standard deviations the physics differed. `origin`: sobol (start), bo (proposed), "
+        "confirm (a proposal again, with a new seed)."
+    )
+
+
+def aim(objective: Objective) -> str:
+    """Say in words what is wanted of a property."""
+    if objective.goal == "match":
+        return f"{objective.name} within {objective.tolerance:g} of {objective.target:g}"
+    return f"{objective.goal} {objective.name}"
+
+
+def progress(campaign: Campaign, outcomes: int, *, validate: bool) -> dict[str, float]:
+    """Return the campaign's metrics after so many outcomes; with ``validate`` how well the surrogate foretells now."""
+    ended = campaign.ended[:outcomes]
+    known = [trial.outcome for trial in ended if isinstance(trial.outcome, Measured)]
+    metrics = {"n_measured": float(len(known)), "n_failed": float(len(ended) - len(known))}
+    for one in campaign.problem.objectives.each if known else ():
+        metrics[f"best/{one.name}"] = max((found.properties[one.name] for found in known), key=one.score)
+    if len(campaign.problem.objectives) and known:
+        metrics |= {"hypervolume": value} if (value := campaign.hypervolume(outcomes)) is not None else {}
+    return metrics | (validation(campaign) if validate and len(known) >= LEAST_TO_VALIDATE else {})
+
+
+def validation(campaign: Campaign) -> dict[str, float]:
+    """Return leave-one-out R2 and coverage of the 95 % intervals of the surrogate of all trials, by property."""
+    from mesoforge.surrogate.gp import GaussianProcess, loo
+
+    fitted = campaign.surrogate() if len(campaign.problem.objectives) else None
+    if not isinstance(fitted, GaussianProcess):
+        return {}
+    found = loo(fitted)
+    return finite(
+        {f"loo/r2/{name}": value for name, value in found.r2.items()}
+        | {f"loo/coverage95/{name}": value for name, value in found.coverage95.items()}
+    )
+
+
+@dataclass
+class Follower:
+    """Writes a campaign's progress to MLflow as it happens; a view that cannot be written never stops the physics.
+
+    MLflow is then left alone for a while, and what it missed is written at the end or by a sync.
+    """
+
+    plan: Plan
+    campaign: Campaign
+    home: Home
+    tracking_uri: str | None = None
+    complain: Callable[[str], None] = lambda _: None
+    _tracker: Tracker | None = field(default=None, init=False)
+    _paused_until: float = field(default=0.0, init=False)
+    _complaints: set[str] = field(default_factory=set, init=False)
+
+    def begin(self) -> None:
+        """Write what the journal already holds, and mark what a dead driver left running."""
+        for step in self._whole("running"):
+            self._try(step)
+        if self._tracker is not None:
+            self._try(self._tracker.mark_interrupted)
+
+    def __call__(self, trial: Trial) -> None:
+        """Write one trial, and the campaign's progress if it has ended."""
+        self._try(lambda: self._open().record(trial_run(trial, self.plan, self.home)))
+        if not trial.pending:
+            count = len(self.campaign.ended)
+            metrics = progress(self.campaign, count, validate=True)
+            self._try(lambda: self._open().campaign_metrics(count, metrics, trial.ended_at))
+
+    def finish(self, status: Status, winner: str | None) -> None:
+        """Write all of it once more, with the best marked, and end the parent run."""
+        self._paused_until = 0.0
+        for step in self._whole(status):
+            self._try(step)
+        tags = {"phase": self.campaign.phase} | ({"winner": winner} if winner else {})
+        last = max((trial.ended_at or 0.0 for trial in self.campaign.ended), default=None)
+        folder = self.home.study(self.plan.study.name)
+        files = [path for path in sorted(folder.glob("*")) if path.suffix in (".png", ".md", ".json", ".yaml")]
+        self._try(lambda: self._open().campaign_artifacts(files))
+        if (table := folder / "trials.csv").exists():
+            self._try(lambda: self._open().campaign_data(table))
+        self._try(lambda: self._open().finish_campaign(status, tags, last))
+
+    def _whole(self, status: Status) -> Iterator[Callable[[], object]]:
+        best = {trial.number for trial in self.campaign.pareto()} if self.campaign.problem.objectives.names else set()
+        yield lambda: self._open().campaign(campaign_view(self.plan, self.campaign, status))
+        for trial in self.campaign.trials:
+            run = trial_run(trial, self.plan, self.home)
+            if best and isinstance(trial.outcome, Measured):
+                run = replace(run, pareto=trial.number in best)
+            if trial.pending and status != "running":
+                run = replace(run, status="interrupted", tags={**run.tags, "status_detail": INTERRUPTED})
+            yield lambda run=run: self._open().record(run)  # type: ignore[misc]
+        for count in range(1, len(self.campaign.ended) + 1):
+            metrics = progress(self.campaign, count, validate=count == len(self.campaign.ended))
+            at = self.campaign.ended[count - 1].ended_at
+            yield lambda n=count, m=metrics, t=at: self._open().campaign_metrics(n, m, t)  # type: ignore[misc]
+
+    def _open(self) -> Tracker:
+        if self._tracker is None:
+            self._tracker = Tracker(self.home.root, self.plan.study.name, self.tracking_uri)
+        return self._tracker
+
+    def _try(self, step: Callable[[], object]) -> None:
+        if time.monotonic() < self._paused_until:
+            return
+        try:
+            step()
+        except TrackingError as error:
+            self._paused_until = time.monotonic() + PAUSE_S
+            if str(error) not in self._complaints:
+                self.complain(str(error))
+            self._complaints.add(str(error))
