@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -113,7 +114,7 @@ def number(value: object) -> str:
 def electrode(value: Mapping[str, Any]) -> None:
     """Print the properties of one electrode, what to know of them, and where its files lie."""
     console = Console()
-    table = Table("property", "value", "unit", "meaning", title="Electrode")
+    table = Table("property", "value", "unit", "meaning", title="Electrode", box=box.SIMPLE)
     found = value["properties"]
     for name in [*FIRST, *(name for name in found if name not in FIRST)]:
         table.add_row(name, number(found[name]), PROPERTIES[name].unit, PROPERTIES[name].meaning)
@@ -148,9 +149,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
             "(- where it says nothing); neighbour: the nearest other electrode simulated before[/dim]"
         )
     for failure in found["failed"]:
-        console.print(
-            f"[red]{failure['trial']} failed in {failure['stage']}[/red] ({failure['kind']}): {escape(failure['reason'])}"
-        )
+        where = f"[red]{failure['trial']} failed in {failure['stage']}[/red] ({failure['kind']})"
+        console.print(f"{where}: {escape(failure['reason'])}")
     if found["winner"]:
         console.print(f"Best confirmed recipe: [bold]{found['winner']}[/bold]")
     folder = home / "studies" / found["study"]
@@ -162,24 +162,31 @@ def _pareto(found: Mapping[str, Any], plan: Plan) -> Table:
     title = "Pareto set, as measured"
     if found["hypervolume"] is not None:
         title += f" (hypervolume {number(found['hypervolume'])})"
-    table = Table("trial", *(name.split(".")[-1] for name in plan.problem.space.names), title=title)
+    table = Table("trial", "origin", title=title, box=box.SIMPLE)
+    for name in plan.problem.space.names:
+        table.add_column(_heading(name), justify="right")
     for name in plan.problem.objectives.names:
-        table.add_column(name, justify="right", style="bold")
+        table.add_column(_heading(name), justify="right", style="bold")
     for row in found["pareto"]:
         cells = [*row["values"].values(), *row["properties"].values()]
-        table.add_row(f"{row['trial']} {row['origin']}", *map(number, cells))
+        table.add_row(row["trial"].removeprefix("trial-"), row["origin"], *map(number, cells))
     return table
 
 
+def _heading(name: str) -> str:
+    """Return the last part of a name with its words apart, so that a narrow column can break it."""
+    return name.split(".")[-1].replace("_", " ")
+
+
 def _confirmations(found: Mapping[str, Any]) -> Table:
-    table = Table("confirmed", "property", title="Prediction against physics, with new seeds")
+    table = Table("confirmed", "property", title="Prediction against physics, with new seeds", box=box.SIMPLE)
     for column in ("predicted", "physics", "first", "mass balance", "neighbour"):
         table.add_column(column, justify="right")
     for one in found["confirmations"]:
         for name, row in one["properties"].items():
             foretold = f"{number(row['predicted'])} ± {number(row['predicted_sd'])}"
             cells = (row["physics"], row["first"], row["mass_balance"], row["nearest"])
-            table.add_row(one["confirms"], name, foretold, *map(number, cells))
+            table.add_row(one["confirms"].removeprefix("trial-"), name, foretold, *map(number, cells))
         table.add_section()
     return table
 

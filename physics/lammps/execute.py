@@ -70,7 +70,8 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 
 def _judge(status: int, folder: Path) -> None:
     message = (folder / ERRORS).read_text(encoding="utf-8", errors="replace").strip()
-    said = next((line for line in message.splitlines() if "ERROR" in line), message[-200:] or "it left no message")
+    lines = message.splitlines() or ["it left no message"]
+    said = next((line for line in lines if "ERROR" in line), lines[-1])
     if status < 0:
         name = signal.Signals(-status).name
         hint = " (out of memory?)" if name == "SIGKILL" else ""
