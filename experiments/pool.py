@@ -94,5 +94,8 @@ def _cluster(workers: int) -> Any:  # noqa: ANN401 - dask has no types
     from dask.distributed import LocalCluster
 
     return LocalCluster(  # type: ignore[no-untyped-call]
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",  # any free port: two studies may run at once
     )

@@ -104,7 +104,8 @@ class Plan:
                 raise InputError("'seed' cannot be a variable: every simulation gets a fresh one; remove it.")
             if self.kind == "optimize" and name.startswith(NATURE):
                 raise InputError(
-                    f"'{name}' is no manufacturing parameter and cannot be optimized: use 'mesoforge sample' to vary it."
+                    f"'{name}' is no manufacturing parameter and cannot be optimized: "
+                    "use 'mesoforge sample' to vary it."
                 )
         for size in (1, 2):
             for some in combinations(variables, size):

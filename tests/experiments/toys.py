@@ -1,0 +1,99 @@
+"""A factory in closed form: what workers do in tests, in a module that their processes can import."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mesoforge.experiments.study import Kind, Plan, Study
+from mesoforge.experiments.work import electrode_name
+from mesoforge.physics.measurement import PROPERTIES
+from mesoforge.physics.recipe import Recipe
+
+STUDY: dict[str, Any] = {
+    "name": "toy",
+    "note": "Which electrode has a porosity of 30 %?",
+    "variables": {
+        "calendering.pressure": {"low": 10, "high": 300, "scale": "log"},
+        "formulation.active_material": {"low": 0.92, "high": 0.97},
+    },
+    "objectives": {"porosity": {"match": 0.3, "tolerance": 0.01}, "tortuosity_factor_z": "minimize"},
+    "budget": {"start": 4, "proposed": 2, "confirmations": 1},
+}
+WEAK = 0.965
+"""Share of active material above which the toy electrode falls apart."""
+REASON = "[/3] beads of [red]2300[/red] left the volume"
+"""Why it does; as in real life, it looks like markup."""
+
+
+def plan(kind: Kind = "optimize", **changes: object) -> Plan:
+    """Return the toy study with some keys changed."""
+    return Plan(Study.from_mapping({**STUDY, **changes}), kind)
+
+
+def properties(recipe: Recipe) -> dict[str, float]:
+    """Return all properties; porosity falls with the pressure, and the seed moves it a little."""
+    noise = np.random.default_rng(recipe.seed).normal(0, 0.002)
+    porosity = 0.55 - 0.12 * math.log10(recipe.calendering.pressure or 1.0) + float(noise)
+    tortuosity = 1.5 / porosity + 10 * (1 - recipe.formulation.active_material)
+    return dict.fromkeys(PROPERTIES, 1.0) | {"porosity": porosity, "tortuosity_factor_z": tortuosity}
+
+
+def make(values: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """Make a toy electrode at once, and write down that it was made."""
+    recipe = Recipe.from_mapping(values)
+    with (Path(root) / "made.txt").open("a", encoding="utf-8") as log:
+        log.write(f"{recipe.seed} {os.getpid()}\n")
+    return {"properties": properties(recipe), "electrode": electrode_name(recipe), "wall_s": 0.1}
+
+
+def make_weak(values: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """Make a toy electrode, unless it falls apart."""
+    made = make(values, root)
+    if Recipe.from_mapping(values).formulation.active_material > WEAK:
+        return {"kind": "lost_beads", "stage": "calendering", "reason": REASON}
+    return made
+
+
+def make_slowly(values: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """Make a toy electrode in a second."""
+    time.sleep(1.0)
+    return make(values, root)
+
+
+def seeds_made(root: Path) -> list[int]:
+    """Return the seeds of all electrodes that were made, in order."""
+    log = root / "made.txt"
+    return [int(line.split()[0]) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+
+
+def threads(_: Mapping[str, Any], __: str) -> dict[str, Any]:
+    """Return what the process knows of threads, and its number."""
+    return {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")} | {"pid": os.getpid()}
+
+
+def die(_: Mapping[str, Any], __: str) -> dict[str, Any]:
+    """Kill this worker, as the system does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def stumble(_: Mapping[str, Any], __: str) -> dict[str, Any]:
+    """Fail as only a mistake in our own code would."""
+    raise ZeroDivisionError("a mistake")
+
+
+def make_or_die_once(values: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """Make a toy electrode, but kill the worker that makes the very first."""
+    try:
+        (Path(root) / "died").touch(exist_ok=False)
+    except FileExistsError:
+        return make(values, root)
+    return die(values, root)
