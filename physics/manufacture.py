@@ -17,7 +17,7 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, Stored, digest
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 1, "slurry": 1, "drying": 1, "calendering": 1, "measurement": 1}
+VERSIONS = {"packing": 1, "slurry": 2, "drying": 1, "calendering": 1, "measurement": 2}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 BEADS, LOADED, VOXELS, CURVE = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv"

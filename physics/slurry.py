@@ -73,7 +73,7 @@ pair_style      lj/smooth/linear {CUTOFF * cbd:.10g}
 neighbor        0.6 bin
 neigh_modify    delay 0 every 2 check yes exclude molecule/intra active
 timestep        {steps:.10g}
-fix             bodies active rigid molecule
+fix             bodies active rigid molecule reinit no
 fix             move cbd nve
 fix             drag all viscous {DRAG:g}
 fix             press all press/berendsen iso {kpa:.10g} {kpa:.10g} {200 * steps:.10g} modulus {10 * kpa:.10g}
@@ -101,6 +101,8 @@ next            i
 jump            SELF chunk
 print           "slurry not converged" file not_converged
 label           settled
+unfix           press
+run             1 post no
 write_dump      all custom {DUMP} id xu yu zu modify sort id format float %.12g
 print           "$(lx:%.12g),$(ly:%.12g),$(lz:%.12g)" file box.csv
 print           "done" file done

@@ -115,13 +115,21 @@ class Store:
         return self._publish(scratch, stage, name, numbers)
 
     def _scratch(self, stage: str, name: str) -> Path:
-        self.root.mkdir(parents=True, exist_ok=True)
-        mark = self.root / MARK
-        if not mark.exists():
-            _write_json(mark, {"format": FORMAT})
+        if not (self.root / MARK).exists():
+            self._found()
         scratch = self.root / "unfinished" / f"{stage}-{name[:16]}-{uuid.uuid4().hex[:8]}"
         scratch.mkdir(parents=True)
         return scratch
+
+    def _found(self) -> None:
+        """Let the store appear with its mark in it, so that no other process meets a folder without one."""
+        young = self.root.with_name(f"{self.root.name}-{uuid.uuid4().hex[:8]}")
+        young.mkdir(parents=True)
+        _write_json(young / MARK, {"format": FORMAT})
+        try:
+            young.replace(self.root)
+        except OSError:  # another process was first
+            shutil.rmtree(young)
 
     def _publish(self, scratch: Path, stage: str, name: str, numbers: dict[str, Any]) -> Stored:
         target = self.folder(stage, name)

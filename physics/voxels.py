@@ -2,12 +2,12 @@
 
 Each secondary particle takes the voxels where the smooth density of its own beads is highest, as many as its volume
 holds: the gaps between its beads close and its volume stays (Xu et al. close them by dilation and erosion, which only
-roughly does). The CBD takes the free voxels nearest to its beads in the same way.
+roughly does). The CBD takes the free voxels nearest to its beads in the same way. The thickness is stretched to whole
+layers of voxels, volumes with it, so that porosities stay exact.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,11 @@ def voxelise(beads: Beads, recipe: Recipe) -> Voxels:
     """
     amounts = balance(recipe)
     edge, shape = grid(beads.box, recipe.numerics.voxel)
-    particle = _particles(beads, recipe.particles.primary_diameter, amounts.active_bead_volume, edge, shape)
+    beads, stretch = _stretched(beads, shape[2] * edge)
+    particle = _particles(beads, recipe.particles.primary_diameter, amounts.active_bead_volume * stretch, edge, shape)
     phase = (particle > 0).astype(np.uint8) * ACTIVE
     chosen = beads.kind == CBD
-    wanted = round(amounts.cbd_beads * amounts.cbd_bead_volume / edge**3)
+    wanted = round(amounts.cbd_beads * amounts.cbd_bead_volume * stretch / edge**3)
     density = np.zeros(shape, dtype=np.float32)
     _add(density, beads.position[chosen], recipe.drying.cbd_diameter * WIDTH, edge)
     density[particle > 0] = 0
@@ -71,13 +72,17 @@ def voxelise(beads: Beads, recipe: Recipe) -> Voxels:
 
 
 def grid(box: NDArray[np.float64], wanted: float) -> tuple[float, tuple[int, int, int]]:
-    """Choose the cubic voxel within 4 % of the wanted edge that tiles side and height of a box best [um]."""
-    middle = box[0] / wanted
-    counts = np.arange(max(2, math.ceil(middle / 1.04)), max(3, math.floor(middle * 1.04)) + 1)
-    layers = box[2] * counts / box[0]
-    best = int(np.argmin(np.abs(layers - np.round(layers)) / layers))
-    side = int(counts[best])
-    return float(box[0] / side), (side, side, max(1, round(float(layers[best]))))
+    """Choose the cubic voxel nearest to the wanted edge that tiles the side of a box [um], and the number of layers."""
+    side = max(2, round(float(box[0]) / wanted))
+    edge = float(box[0]) / side
+    return edge, (side, side, max(1, round(float(box[2]) / edge)))
+
+
+def _stretched(beads: Beads, height: float) -> tuple[Beads, float]:
+    """Stretch an electrode to whole layers of voxels, by at most half of one, so that its porosity stays exact."""
+    stretch = height / beads.thickness
+    box = np.array([*beads.box[:2], height])
+    return Beads(beads.position * [1, 1, stretch], beads.kind, beads.particle, box), stretch
 
 
 def _particles(

@@ -13,8 +13,10 @@ def mean_pore_diameter(voxels: Voxels) -> float:
     The local thickness at a point is the diameter of the largest sphere that holds it and fits into the pores
     (PoreSpy); nanopores inside the CBD are not resolved.
     """
+    pores = voxels.phase == PORE
+    if not pores.any():
+        return 0.0
     from porespy.filters import local_thickness
 
-    radii = np.asarray(local_thickness(voxels.phase == PORE, sizes=25))
-    inside = radii[radii > 0]
-    return float(2 * inside.mean() * voxels.edge) if inside.size else 0.0
+    radii = np.asarray(local_thickness(pores, sizes=25))
+    return float(2 * radii[radii > 0].mean() * voxels.edge)
