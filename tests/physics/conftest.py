@@ -1,0 +1,34 @@
+"""Electrodes made once a session, in real LAMMPS, and shared by all tests that look at them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from mesoforge.physics.manufacture import Electrode, manufacture
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.store import Store
+
+Make = Callable[[Recipe], Electrode]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("home") / "store")
+
+
+@pytest.fixture(scope="session")
+def make(store: Store) -> Make:
+    """Make an electrode in the session's store, which it finds again when asked twice."""
+
+    def made(recipe: Recipe) -> Electrode:
+        electrode = manufacture(recipe, store)
+        assert isinstance(electrode, Electrode), electrode
+        return electrode
+
+    return made

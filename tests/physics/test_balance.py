@@ -1,0 +1,90 @@
+"""Mass balance against closed forms and against the counts of a published pair of electrodes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from mesoforge.physics.balance import balance, foretold
+from mesoforge.physics.recipe import Recipe
+
+PUBLISHED = {"96 %": (0.96, 0.679, 10330, 3877, 2.14), "94 %": (0.94, 0.650, 9494, 5458, 2.03)}
+"""Active material, solids content, beads of active material, CBD beads (Xu et al.), additive density of the slurry."""
+
+
+def published(active: float, solids: float, beads: int) -> Recipe:
+    """Return the recipe of as many active beads as published, with a CBD of 0.95 g/cm3 at half its volume."""
+    recipe = Recipe().with_values({"formulation.active_material": active, "formulation.solids_content": solids})
+    glue = {"name": "binder of 1.9 g/cm3", "density": 1.9}
+    recipe = recipe.with_values({"materials.carbon": glue, "materials.binder": glue})
+    volume = beads * recipe.particles.primary_diameter**3
+    loading = volume * recipe.materials.active.density / active / recipe.volume.side**2 / 10
+    return recipe.with_values({"volume.mass_loading": loading})
+
+
+@pytest.mark.parametrize(("active", "solids", "beads", "cbd", "_"), PUBLISHED.values(), ids=PUBLISHED)
+def test_the_published_bead_counts_follow(active: float, solids: float, beads: int, cbd: int, _: float) -> None:
+    amounts = balance(published(active, solids, beads))
+    assert amounts.active_beads == beads
+    assert amounts.cbd_beads == pytest.approx(cbd, rel=0.002)
+
+
+@pytest.mark.parametrize(("active", "solids", "beads", "_", "density"), PUBLISHED.values(), ids=PUBLISHED)
+def test_the_slurry_density_follows_from_volumes_that_add(
+    active: float, solids: float, beads: int, _: int, density: float
+) -> None:
+    values = {"formulation.active_material": active, "formulation.solids_content": solids}
+    assert balance(Recipe().with_values(values)).additive_slurry_density == pytest.approx(density, abs=0.006)
+
+
+def test_the_additive_density_is_the_harmonic_mean_of_the_components_densities() -> None:
+    recipe = Recipe().with_values({"volume.side": 200})
+    formulation, materials = recipe.formulation, recipe.materials
+    solids = formulation.solids_content
+    specific = (1 - solids) / materials.solvent.density + solids * (
+        formulation.active_material / materials.active.density
+        + formulation.carbon / materials.carbon.density
+        + formulation.binder / materials.binder.density
+    )
+    assert balance(recipe).additive_slurry_density == pytest.approx(1 / specific, rel=1e-9)
+
+
+@pytest.mark.parametrize("active", [0.85, 0.94, 0.98])
+def test_components_keep_the_formulations_proportions(active: float) -> None:
+    recipe = Recipe().with_values({"formulation.active_material": active})
+    amounts = balance(recipe)
+    assert amounts.active_mass / amounts.dry_mass == pytest.approx(active)
+    assert amounts.dry_mass / amounts.wet_mass == pytest.approx(recipe.formulation.solids_content)
+    weighed = recipe.volume.mass_loading * 10 * recipe.volume.side**2
+    assert amounts.dry_mass == pytest.approx(weighed, rel=0.5 / amounts.active_beads)
+
+
+def test_a_slurry_bead_has_the_volume_of_what_it_holds() -> None:
+    amounts = balance(Recipe())
+    volume = math.pi / 6 * amounts.wet_bead_diameter**3
+    assert amounts.active_beads * amounts.active_bead_volume + amounts.cbd_beads * volume == pytest.approx(
+        amounts.additive_slurry_volume
+    )
+
+
+def test_a_volume_of_solids_alone_has_no_porosity_and_twice_that_has_half() -> None:
+    amounts = balance(Recipe())
+    assert amounts.porosity(amounts.solid_volume) == pytest.approx(0)
+    assert amounts.porosity(2 * amounts.solid_volume) == pytest.approx(0.5)
+
+
+def test_nanopores_make_more_beads_of_the_same_mass() -> None:
+    dense, porous = (balance(Recipe().with_values({"drying.cbd_nanoporosity": n})) for n in (0.0, 0.5))
+    assert porous.cbd_mass == pytest.approx(dense.cbd_mass)
+    assert porous.cbd_beads == pytest.approx(2 * dense.cbd_beads, abs=1)
+
+
+def test_no_balance_foretells_what_a_pressure_does() -> None:
+    assert set(foretold(Recipe())) == {"slurry_density", "mass_loading", "areal_capacity"}
+    assert foretold(Recipe().with_values({"calendering.compression": 0.2}))["compression_under_load"] == 0.2
+
+
+def test_the_foretold_capacity_is_that_of_the_active_material_alone() -> None:
+    recipe = Recipe().with_values({"volume.mass_loading": 10, "volume.side": 100})
+    assert foretold(recipe)["areal_capacity"] == pytest.approx(10e-3 * 0.96 * 155.0, rel=1e-4)

@@ -1,0 +1,236 @@
+"""LAMMPS inputs, word for word: a change of the physics must be seen, and must raise the stage's version.
+
+``MESOFORGE_GOLDEN=write pytest tests/physics/test_scripts.py`` writes the files anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from making import small
+
+from mesoforge.physics.beads import ACTIVE, CBD, Beads
+from mesoforge.physics.calendering import flattened, loading_script, overlaps, release_script
+from mesoforge.physics.contact import calendering_law, drying_law, release_law, timestep, true_law
+from mesoforge.physics.drying import drying_script, settle_on_collector
+from mesoforge.physics.manufacture import VERSIONS, identity
+from mesoforge.physics.packing import pack
+from mesoforge.physics.plane import Curve
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.slurry import slurry_script
+from mesoforge.physics.voxels import voxelise
+
+GOLDEN = Path(__file__).parent / "golden"
+WRITE = os.environ.get("MESOFORGE_GOLDEN") == "write"
+FIXED = small(
+    formulation__active_material=0.95,
+    formulation__solids_content=0.66,
+    particles__primary_diameter=1.25,
+    slurry__pressure=0.1,
+    slurry__tolerance=1e-4,
+    drying__pressure=0.05,
+    drying__cbd_diameter=1.3,
+    calendering__pressure=120.0,
+    force_field__slurry_bead_factor=0.8,
+    force_field__slurry_well_depth=500.0,
+    force_field__cbd_modulus=2.0,
+    force_field__friction=0.1,
+    force_field__adhesion=300.0,
+    force_field__plasticity=0.7,
+    numerics__slurry_timestep=0.01,
+    numerics__rayleigh_fraction=0.2,
+    numerics__calendering_softening=7.0,
+    numerics__drying_modulus=0.5,
+    numerics__plane_speed=1.5,
+    numerics__drying_speed=1.5,
+    numerics__drying_drag=1.0,
+    numerics__gauge_pressure=0.1,
+    numerics__viscous_drag=5.0,
+    numerics__voxel=0.4,
+)
+"""Every setting that a script reads, so that another default changes no script here."""
+COMPRESSED = FIXED.with_values({"calendering.compression": 0.3})
+GAPPED = FIXED.with_values({"calendering.gap": 8.0, "calendering.stiffness": 20.0})
+SCRIPTS = {
+    "slurry": slurry_script(FIXED),
+    "drying": drying_script(FIXED, 21.5),
+    "calendering_load_pressure": loading_script(FIXED, 12.5),
+    "calendering_load_compression": loading_script(COMPRESSED, 12.5),
+    "calendering_load_gap": loading_script(GAPPED, 12.5),
+    "calendering_release": release_script(FIXED, 9.25, 118.5),
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_the_one_that_was_reviewed(name: str) -> None:
+    path = GOLDEN / f"{name}.txt"
+    if WRITE:
+        path.write_text(SCRIPTS[name], encoding="utf-8")
+    assert SCRIPTS[name] == path.read_text(encoding="utf-8"), "if it is meant, see the top of this file"
+
+
+def hashed(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def made_without_lammps() -> dict[str, str]:
+    """Return hashes of what the stages without a script make of fixed inputs, rounded beyond the last digits."""
+    packed = pack(FIXED)
+    image = voxelise(settle_on_collector(packed, FIXED), FIXED)
+    return {
+        "packing": hashed(np.round(packed.position, 6).tobytes()),
+        "measurement": hashed(np.bincount(image.phase.ravel()).astype(np.int64).tobytes()),
+    }
+
+
+def fingerprints() -> dict[str, str]:
+    scripts = {
+        stage: hashed("".join(SCRIPTS[name] for name in sorted(SCRIPTS) if name.startswith(stage)).encode())
+        for stage in ("slurry", "drying", "calendering")
+    }
+    return made_without_lammps() | scripts
+
+
+def test_what_a_stage_does_changes_only_together_with_its_version() -> None:
+    path = GOLDEN / "versions.json"
+    found = {stage: {"version": VERSIONS[stage], "fingerprint": mark} for stage, mark in fingerprints().items()}
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for stage, now in found.items():
+        before = known.get(stage, now)
+        assert now["fingerprint"] == before["fingerprint"] or now["version"] > before["version"], (
+            f"{stage} does something else than before: raise its number in manufacture.VERSIONS, then write this anew"
+        )
+    if WRITE:
+        path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    assert found == json.loads(path.read_text(encoding="utf-8")), "write this anew, as the top of this file says"
+
+
+READ_BY = {
+    "packing": ("seed", "volume.mass_loading", "formulation.solids_content", "particles.sphericity"),
+    "slurry": ("slurry.pressure", "force_field.slurry_well_depth", "numerics.slurry_timestep"),
+    "drying": ("drying.pressure", "force_field.adhesion", "numerics.drying_drag"),
+    "calendering": ("calendering.pressure", "force_field.plasticity", "numerics.gauge_pressure"),
+    "measurement": ("numerics.voxel",),
+}
+
+
+@pytest.mark.parametrize(("stage", "name"), [(stage, name) for stage, names in READ_BY.items() for name in names])
+def test_an_input_names_the_stage_that_reads_it_and_all_later_ones_and_no_earlier(stage: str, name: str) -> None:
+    value = FIXED.flat()[name]
+    assert isinstance(value, int | float)
+    before, after = identity(FIXED), identity(FIXED.with_values({name: value + 1 if name == "seed" else value * 0.98}))
+    stages = list(VERSIONS)
+    first = stages.index(stage)
+    assert [one for one in stages if before[one] != after[one]] == stages[first:]
+
+
+def test_every_setting_of_the_numerics_but_the_time_limit_names_some_stage() -> None:
+    written = json.dumps(identity(FIXED))
+    for name in type(FIXED.numerics).model_fields:
+        assert (f'"{name}"' in written) == (name != "time_limit"), name
+
+
+def test_softening_keeps_the_ratio_of_stress_to_modulus() -> None:
+    real, soft = true_law(FIXED), calendering_law(FIXED)
+    for name in ("active", "cbd", "adhesion"):
+        assert getattr(soft, name) * soft.scale == pytest.approx(getattr(real, name))
+    assert (soft.friction, soft.poisson) == (real.friction, real.poisson)
+
+
+def test_a_contact_carries_its_load_with_the_flattening_that_is_left_of_it() -> None:
+    share = FIXED.force_field.plasticity
+    loaded, released = calendering_law(FIXED), release_law(FIXED)
+    overlap = 0.1
+    force = loaded.scale * loaded.active * overlap**1.5
+    assert released.scale * released.active * ((1 - share) * overlap) ** 1.5 == pytest.approx(force)
+    assert released.active == loaded.active
+
+
+def test_without_plasticity_the_release_is_the_loading_backwards() -> None:
+    elastic = FIXED.with_values({"force_field.plasticity": 0.0})
+    assert release_law(elastic) == calendering_law(elastic)
+
+
+def test_the_time_step_grows_as_the_root_of_the_softening() -> None:
+    steps = []
+    for softening in (1.0, 4.0):
+        recipe = FIXED.with_values({"numerics.calendering_softening": softening})
+        steps.append(timestep(recipe, calendering_law(recipe)))
+    assert steps[1] == pytest.approx(2 * steps[0])
+    assert timestep(FIXED, drying_law(FIXED)) > timestep(FIXED, true_law(FIXED))
+
+
+def pair(gap: float, height: float = 10.0) -> Beads:
+    """Return two CBD beads above one another, that far apart."""
+    position = np.array([[5.0, 5.0, 4.0], [5.0, 5.0, 4.0 + gap]])
+    return Beads(position, np.full(2, CBD, dtype=np.int32), np.zeros(2, dtype=np.int32), np.array([10.0, 10.0, height]))
+
+
+def test_the_overlap_of_two_beads_is_their_diameter_less_their_distance() -> None:
+    first, second, depth = overlaps(pair(1.2), np.full(2, 1.3))
+    assert {int(first[0]), int(second[0])} == {0, 1}
+    assert depth == pytest.approx([0.1])
+    assert len(overlaps(pair(1.4), np.full(2, 1.3))[0]) == 0
+
+
+def test_contacts_reach_through_the_sides_but_not_through_the_planes() -> None:
+    beads = pair(1.2)
+    across = Beads(np.array([[0.1, 5.0, 4.0], [9.0, 5.0, 4.0]]), beads.kind, beads.particle, beads.box)
+    assert overlaps(across, np.full(2, 1.3))[2] == pytest.approx([0.2])
+    above = Beads(np.array([[5.0, 5.0, 0.6], [5.0, 5.0, 9.5]]), beads.kind, beads.particle, beads.box)
+    assert len(overlaps(above, np.full(2, 1.3))[0]) == 0
+
+
+def test_beads_of_one_particle_do_not_touch_one_another() -> None:
+    beads = pair(1.2)
+    bound = Beads(beads.position, np.full(2, ACTIVE, dtype=np.int32), np.ones(2, dtype=np.int32), beads.box)
+    assert len(overlaps(bound, np.full(2, 1.3))[0]) == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_share_of_the_only_contact_s_overlap_becomes_permanent(share: float) -> None:
+    left = flattened(pair(1.2), np.full(2, 1.3), share)
+    assert left == pytest.approx([1.3 - share * 0.1] * 2)
+    _, _, depth = overlaps(pair(1.2), left)
+    assert depth == pytest.approx([(1 - share) * 0.1])
+
+
+def test_a_wall_flattens_the_bead_that_it_meets_and_no_other() -> None:
+    beads = Beads(pair(3).position - [0, 0, 3.4], *(getattr(pair(3), name) for name in ("kind", "particle", "box")))
+    left = flattened(beads, np.full(2, 1.3), 1.0)
+    assert left == pytest.approx([1.3 - 0.05, 1.3])
+
+
+def test_a_slurry_is_cut_open_with_its_particles_whole_and_stands_on_the_collector() -> None:
+    wet = pack(FIXED)
+    settled = settle_on_collector(wet, FIXED)
+    radius = settled.by_kind(FIXED.particles.primary_diameter, FIXED.drying.cbd_diameter) / 2
+    assert (settled.position[:, 2] - radius).min() == pytest.approx(0)
+    assert (settled.position[:, 2] + radius).max() == pytest.approx(settled.thickness)
+    for number in (1, int(wet.particle.max())):
+        own = wet.particle == number
+        shift = settled.position[own] - wet.position[own]
+        np.testing.assert_allclose(shift, np.broadcast_to(shift[0], shift.shape), atol=1e-9)
+    assert settled.thickness < wet.box[2] + 2 * FIXED.largest_diameter
+
+
+def test_curves_are_joined_in_order_and_averaged_over_the_last_looks(tmp_path: Path) -> None:
+    steps = np.arange(1.0, 5.0)
+    first = Curve(np.full(4, 1), steps, 10 * steps, 11 * steps)
+    joined = first + Curve(np.full(4, 2), steps + 4, 10 * steps, 11 * steps)
+    assert joined.end_of(1, 2) == (3.5, 35.0)
+    assert joined.end_of(2, 4) == (6.5, 25.0)
+    joined.save(tmp_path / "curve.csv")
+    assert (tmp_path / "curve.csv").read_text(encoding="utf-8").splitlines()[:2] == [
+        "stroke,height_um,pressure_MPa,collector_pressure_MPa",
+        "1,1,10,11",
+    ]
+
+
+def test_another_default_is_no_other_script() -> None:
+    assert set(FIXED.flat()) == set(Recipe().flat())
