@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -159,10 +158,3 @@ def sync(home: Home, name: str, complain: Say, tracking_uri: str | None = None) 
         campaign = kept_campaign(plan, home)
         conclude(plan, campaign, home, Follower(plan, campaign, home, tracking_uri, complain))
         return len(campaign.trials)
-
-
-def forget_view(home: Home) -> None:
-    """Remove MLflow's database and artifacts, so that a sync writes them anew."""
-    for path in home.root.glob("mlflow.db*"):
-        path.unlink()
-    shutil.rmtree(home.root / "artifacts", ignore_errors=True)

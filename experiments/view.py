@@ -72,7 +72,7 @@ def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignVie
     names = [*problem.space.names, *problem.objectives.names]
     shown = [f"{'params' if name in problem.space.names else 'metrics'}.{name}" for name in names]
     checks = [f"metrics.pred/{name}_mean" for name in problem.objectives.names]
-    first = campaign.trials[0].asked_at if campaign.trials else 0.0
+    first = campaign.trials[0].asked_at if campaign.trials else time.time()
     params: dict[str, Any] = {"strategy": study.strategy, "seed": study.seed} | {
         f"budget.{part}": getattr(problem.budget, part) for part in ("start", "proposed", "confirmations")
     }
