@@ -111,10 +111,13 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
 
 
 def _hypervolume_improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:
-    from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+    from botorch.acquisition.multi_objective import logei
     from botorch.acquisition.multi_objective.objective import GenericMCMultiOutputObjective
 
-    return qLogNoisyExpectedHypervolumeImprovement(
+    # BoTorch 0.18 would compile a C++ kernel for this very processor on first use: a minute and 1.5 GB where there is a
+    # compiler, and other proposals than where there is none. Its own Python path serves every machine alike.
+    logei._load_attempted = True
+    return logei.qLogNoisyExpectedHypervolumeImprovement(
         gp.model,
         tensor(view.reference),
         tensor(view.X),
