@@ -53,38 +53,50 @@ def slurry_timestep(recipe: Recipe) -> float:
 
 def slurry_script(recipe: Recipe) -> str:
     """Write the LAMMPS input of the slurry."""
-    amounts, field = balance(recipe), recipe.force_field
-    cbd = amounts.wet_bead_diameter * field.slurry_bead_factor
-    active = recipe.particles.primary_diameter
-    kpa = recipe.slurry.pressure * 1000
-    steps = slurry_timestep(recipe)
-    pairs = [("1 1", active), ("1 2", (active + cbd) / 2), ("2 2", cbd)]
-    coefficients = "\n".join(
-        f"pair_coeff      {pair} {field.slurry_well_depth:.10g} {sigma:.10g} {CUTOFF * sigma:.10g}"
-        for pair, sigma in pairs
-    )
+    kpa, step = recipe.slurry.pressure * 1000, slurry_timestep(recipe)
     return f"""# slurry: isotropic densification at {kpa:g} kPa to a converged density
 {UNITS}boundary        p p p
 read_data       {DATA}
 group           active type 1
 group           cbd type 2
-pair_style      lj/smooth/linear {CUTOFF * cbd:.10g}
-{coefficients}
+{_potential(recipe)}
 neighbor        0.6 bin
 neigh_modify    delay 0 every 2 check yes exclude molecule/intra active
-timestep        {steps:.10g}
+timestep        {step:.10g}
 fix             bodies active rigid molecule reinit no
 fix             move cbd nve
 fix             drag all viscous {DRAG:g}
-fix             press all press/berendsen iso {kpa:.10g} {kpa:.10g} {200 * steps:.10g} modulus {10 * kpa:.10g}
+fix             press all press/berendsen iso {kpa:.10g} {kpa:.10g} {200 * step:.10g} modulus {10 * kpa:.10g}
 compute         heat all temp/sphere
 thermo_modify   temp heat
 fix_modify      press temp heat
-variable        mass equal {amounts.wet_mass:.12g}
+variable        mass equal {balance(recipe).wet_mass:.12g}
 variable        rho equal v_mass/vol
 thermo_style    custom step press vol v_rho
 thermo          {CHUNK}
-print           "step,density,last" file density.csv
+{_until_settled(recipe.slurry.tolerance)}unfix           press
+run             1 post no
+write_dump      all custom {DUMP} id xu yu zu modify sort id format float %.12g
+print           "$(lx:%.12g),$(ly:%.12g),$(lz:%.12g)" file box.csv
+print           "done" file done
+"""
+
+
+def _potential(recipe: Recipe) -> str:
+    """Write the shifted-force Lennard-Jones potential of each pair of kinds."""
+    field, active = recipe.force_field, recipe.particles.primary_diameter
+    cbd = balance(recipe).wet_bead_diameter * field.slurry_bead_factor
+    pairs = [("1 1", active), ("1 2", (active + cbd) / 2), ("2 2", cbd)]
+    coefficients = [
+        f"pair_coeff      {pair} {field.slurry_well_depth:.10g} {sigma:.10g} {CUTOFF * sigma:.10g}"
+        for pair, sigma in pairs
+    ]
+    return "\n".join([f"pair_style      lj/smooth/linear {CUTOFF * cbd:.10g}", *coefficients])
+
+
+def _until_settled(tolerance: float) -> str:
+    """Write the loop that ends once the density has twice changed by less than the tolerance."""
+    return f"""print           "step,density,last" file density.csv
 variable        last equal 0
 variable        calm equal 0
 variable        i loop {MOST_CHUNKS}
@@ -93,7 +105,7 @@ run             {CHUNK} post no
 variable        now equal $(v_rho)
 variable        change equal abs(v_now-v_last)/v_now
 print           "$(step),$(v_now:%.10g),$(v_last:%.10g)" append density.csv
-if "(${{change}} < {recipe.slurry.tolerance:.10g}) && (${{i}} >= {LEAST_CHUNKS})" then &
+if "(${{change}} < {tolerance:.10g}) && (${{i}} >= {LEAST_CHUNKS})" then &
    "variable calm equal $(v_calm+1)" else "variable calm equal 0"
 variable        last equal ${{now}}
 if "${{calm}} >= 2" then "jump SELF settled"
@@ -101,11 +113,6 @@ next            i
 jump            SELF chunk
 print           "slurry not converged" file not_converged
 label           settled
-unfix           press
-run             1 post no
-write_dump      all custom {DUMP} id xu yu zu modify sort id format float %.12g
-print           "$(lx:%.12g),$(ly:%.12g),$(lz:%.12g)" file box.csv
-print           "done" file done
 """
 
 

@@ -22,7 +22,7 @@ from mesoforge.physics.manufacture import VERSIONS, identity
 from mesoforge.physics.packing import pack
 from mesoforge.physics.plane import Curve
 from mesoforge.physics.recipe import Recipe
-from mesoforge.physics.slurry import slurry_script
+from mesoforge.physics.slurry import slurry_script, slurry_timestep
 from mesoforge.physics.voxels import voxelise
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -163,6 +163,15 @@ def test_the_time_step_grows_as_the_root_of_the_softening() -> None:
         steps.append(timestep(recipe, calendering_law(recipe)))
     assert steps[1] == pytest.approx(2 * steps[0])
     assert timestep(FIXED, drying_law(FIXED)) > timestep(FIXED, true_law(FIXED))
+
+
+def test_the_slurry_s_time_step_is_the_recipe_s_unless_its_beads_vibrate_faster() -> None:
+    steps = {
+        depth: slurry_timestep(FIXED.with_values({"force_field.slurry_well_depth": depth})) for depth in (5.0, 2e3, 8e3)
+    }
+    assert steps[5.0] == FIXED.numerics.slurry_timestep
+    assert steps[8e3] == pytest.approx(steps[2e3] / 2)
+    assert steps[2e3] < FIXED.numerics.slurry_timestep
 
 
 def pair(gap: float, height: float = 10.0) -> Beads:
