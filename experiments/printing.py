@@ -11,7 +11,15 @@ import yaml
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from mesoforge.experiments.study import Plan
@@ -37,11 +45,16 @@ FIRST = (
 )  # fmt: skip
 
 
+def _progress(console: Console, *columns: ProgressColumn) -> Progress:
+    """Return a line that shows progress on a terminal, and on nothing else."""
+    return Progress(*columns, console=console, transient=True, disable=console.quiet or not console.is_terminal)
+
+
 @contextmanager
 def stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show the stage under way and the time spent."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
+    with _progress(Console(stderr=True, quiet=quiet), *columns) as progress:
         task = progress.add_task("starting", total=len(WORDS))
 
         def on_stage(stage: str) -> None:
@@ -57,14 +70,8 @@ class Trials:
         """Prepare to show a study's trials."""
         self._plan = plan
         self._console = Console(stderr=True, quiet=quiet)
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        self._progress = Progress(*columns, console=self._console, transient=True, disable=quiet)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = _progress(self._console, SpinnerColumn(), *columns)
         self._task = self._progress.add_task(plan.study.name, total=None)
 
     def __enter__(self) -> Self:
