@@ -2,7 +2,8 @@
 
 ``python benchmarks/convergence.py [--quick] [--home FOLDER] [--workers N]`` makes one electrode with several seeds,
 again with one numerical setting refined at a time, and prints how far the mean of each property moves. Shifts are given
-in standard deviations of single electrodes over the base's seeds; "±" is the standard error of the shift in that unit.
+in standard deviations of single electrodes over the base's seeds; "±" is the standard error of the mean shift of a seed
+in that unit: a shift within twice that is none.
 Finished stages are kept in the folder, so that an interrupted benchmark goes on where it stopped.
 """
 
@@ -27,33 +28,38 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store
 
 NAMES = ("slurry_density", "dried_porosity", "porosity_under_load", "porosity", "tortuosity_factor_z")
-HALVED = {
-    "half the time step of the slurry": ("numerics.slurry_timestep",),
-    "half the time step of the contacts": ("numerics.rayleigh_fraction",),
-    "half the speed of the plane": ("numerics.plane_speed", "numerics.drying_speed"),
-    "half the drag": ("numerics.viscous_drag", "numerics.drying_drag"),
-    "half the softening": ("numerics.calendering_softening",),
-    "half the tolerance of the slurry": ("slurry.tolerance",),
-    "half the voxel": ("numerics.voxel",),
+REFINED = {
+    "half the time step of the slurry": (0.5, ["numerics.slurry_timestep"]),
+    "half the time step of the contacts": (0.5, ["numerics.rayleigh_fraction"]),
+    "half the speed of the plane": (0.5, ["numerics.plane_speed", "numerics.drying_speed"]),
+    "half the drag": (0.5, ["numerics.viscous_drag", "numerics.drying_drag"]),
+    "half the softening": (0.5, ["numerics.calendering_softening"]),
+    "half the tolerance of the slurry": (0.5, ["slurry.tolerance"]),
+    "half the voxel": (0.5, ["numerics.voxel"]),
+    "a quarter of the voxel": (0.25, ["numerics.voxel"]),
 }
-"""What is refined, and the settings that are halved for it."""
+"""What is refined, by which factor, and the settings that are multiplied by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The properties of one variant, (seeds, names); failed electrodes are left out and counted."""
+    """The properties of one variant, (seeds, names), nan where the physics failed."""
 
     name: str
     values: np.ndarray
-    failed: int
+
+    @property
+    def failed(self) -> int:
+        """Count the seeds whose electrode failed."""
+        return int(np.isnan(self.values).any(axis=1).sum())
 
 
 def variants(base: Recipe) -> Iterator[tuple[str, Recipe]]:
     """Yield the base and what is refined of it, by name."""
     inputs = base.flat()
     yield "base", base
-    for name, settings in HALVED.items():
-        yield name, base.with_values({setting: float(inputs[setting]) / 2 for setting in settings})
+    for name, (factor, settings) in REFINED.items():
+        yield name, base.with_values({setting: factor * float(inputs[setting]) for setting in settings})
     yield "twice the volume", base.with_values({"volume.side": base.volume.side * math.sqrt(2)} | cut_as(base))
     yield "the same, larger particles too", base.with_values({"volume.side": base.volume.side * math.sqrt(2)})
 
@@ -63,11 +69,11 @@ def cut_as(base: Recipe) -> dict[str, float]:
     return {"particles.max_diameter": base.largest_diameter}
 
 
-def measured(task: tuple[Recipe, Path]) -> list[float] | None:
-    """Make one electrode; None if the physics failed."""
+def measured(task: tuple[Recipe, Path]) -> list[float]:
+    """Make one electrode."""
     recipe, root = task
     made = manufacture(recipe, Store(root))
-    return None if isinstance(made, Failure) else [made.properties[name] for name in NAMES]
+    return [math.nan if isinstance(made, Failure) else made.properties[name] for name in NAMES]
 
 
 def rows(base: Recipe, seeds: int, root: Path, workers: int) -> Iterator[Row]:
@@ -75,31 +81,30 @@ def rows(base: Recipe, seeds: int, root: Path, workers: int) -> Iterator[Row]:
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for name, recipe in variants(base):
             tasks = [(recipe.with_values({"seed": seed}), root) for seed in range(1, seeds + 1)]
-            found = list(pool.map(measured, tasks))
-            good = [values for values in found if values is not None]
-            yield Row(name, np.array(good).reshape(-1, len(NAMES)), len(found) - len(good))
+            yield Row(name, np.array(list(pool.map(measured, tasks))))
 
 
 def shift(row: Row, base: Row) -> list[str]:
-    """Say how far the means moved, in standard deviations over the base's seeds, with the standard error."""
-    spread = base.values.std(axis=0, ddof=1)
-    moved = (row.values.mean(axis=0) - base.values.mean(axis=0)) / spread
-    variance = row.values.var(axis=0, ddof=1) / len(row.values) + spread**2 / len(base.values)
-    return [f"{m:+.1f} ± {e:.1f}" for m, e in zip(moved, np.sqrt(variance) / spread, strict=True)]
+    """Say how far a seed moves in the mean, in standard deviations over the base's seeds, with the standard error."""
+    moved = (row.values - base.values) / np.nanstd(base.values, axis=0, ddof=1)
+    counted = np.sum(~np.isnan(moved), axis=0)
+    errors = np.nanstd(moved, axis=0, ddof=1) / np.sqrt(counted)
+    return [f"{mean:+.1f} ± {error:.1f}" for mean, error in zip(np.nanmean(moved, axis=0), errors, strict=True)]
 
 
 def main() -> None:
     """Print the table as Markdown, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a volume of about 600 beads and 4 seeds, not 2,300 and 6")
+    parser.add_argument("--quick", action="store_true", help="a volume of about 600 beads, not 2,300")
     parser.add_argument("--home", type=Path, default=Path("mlruns") / "convergence", help="where stages are kept")
+    parser.add_argument("--seeds", type=int, default=6, help="electrodes per variant")
     parser.add_argument("--workers", type=int, default=1, help="electrodes made at once")
     given = parser.parse_args()
     small = {"volume.side": 12.0, "volume.mass_loading": 3.0}
     base = Recipe().with_values(small if given.quick else {})
     print(f"| variant | {' | '.join(NAMES)} | failed |\n|---|{'---|' * (len(NAMES) + 1)}")
     first: Row | None = None
-    for row in rows(base, 4 if given.quick else 6, given.home, given.workers):
+    for row in rows(base, given.seeds, given.home, given.workers):
         if first is None:
             first = row
             cells = [f"{m:.4g} (sd {s:.2g})" for m, s in zip(*spread_of(row), strict=True)]
@@ -110,7 +115,7 @@ def main() -> None:
 
 def spread_of(row: Row) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation over the seeds, (names,) each."""
-    return row.values.mean(axis=0), row.values.std(axis=0, ddof=1)
+    return np.nanmean(row.values, axis=0), np.nanstd(row.values, axis=0, ddof=1)
 
 
 if __name__ == "__main__":
