@@ -20,6 +20,7 @@ from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
 from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
+from mesoforge.surrogate.validation import least_sd
 
 Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
 
@@ -322,7 +323,8 @@ class Campaign:
 
     def _estimates(self, surrogate: Surrogate, point: Array) -> dict[str, Estimate]:
         means, sds = surrogate.predict(point[None])
-        pairs = zip(means[0].tolist(), sds[0].tolist(), strict=True)
+        cautious = np.maximum(sds[0], least_sd(surrogate))
+        pairs = zip(means[0].tolist(), cautious.tolist(), strict=True)
         return {name: Estimate(mean, sd) for name, (mean, sd) in zip(self._names, pairs, strict=True)}
 
     def _points(self, trials: Iterable[Trial]) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mesoforge.surrogate.table import Array, Builder, Table
+from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
 
 NORMAL_95 = 1.959964  # half width of the central 95 % of a normal distribution, in standard deviations
 
@@ -33,8 +33,26 @@ class LeaveOneOut:
         """Share of rows inside their central 95 % interval by output; 0.95 is right."""
         return self._named(np.mean(np.abs(self.measured - self.mean) <= NORMAL_95 * self.sd, axis=0))
 
+    @property
+    def rmse(self) -> Array:
+        """Root mean square error of the predictions by output, (m,), in the outputs' units."""
+        return np.asarray(np.sqrt(np.mean((self.measured - self.mean) ** 2, axis=0)))
+
     def _named(self, values: Iterable[float]) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.names, values, strict=True)}
+
+
+def least_sd(surrogate: Surrogate) -> Array:
+    """Return what the sd of a new measurement must not fall below, by output, (m,): the leave-one-out error.
+
+    From a dozen rows the likelihood may take noise for signal; at a point that was measured once, a Gaussian process is
+    then far too sure of what a second measurement with another seed will give. Zero for surrogates of other kinds.
+    """
+    from mesoforge.surrogate.gp import GaussianProcess, loo
+
+    if isinstance(surrogate, GaussianProcess):
+        return loo(surrogate).rmse
+    return np.zeros(surrogate.table.Y.shape[1])
 
 
 def loo_by_refits(table: Table, build: Builder) -> LeaveOneOut:
