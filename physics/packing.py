@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from scipy.spatial import cKDTree
 from mesoforge.physics.balance import Balance, balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads, wrapped
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.recipe import Particles, Recipe
 from mesoforge.physics.shapes.shape import Points, Shape, ShapeSource, random_rotation
 from mesoforge.physics.shapes.synthetic import SyntheticShapes
 
@@ -22,9 +23,8 @@ FEWEST = 2
 """Fewest beads of a secondary particle: LAMMPS knows no rigid body of one bead."""
 
 
-def shape_source(recipe: Recipe) -> ShapeSource:
-    """Return where the recipe's shapes come from."""
-    return SyntheticShapes(recipe.particles)
+SOURCES: dict[str, Callable[[Particles], ShapeSource]] = {"synthetic": SyntheticShapes}
+"""Where shapes come from, by the name that ``particles.source`` gives."""
 
 
 def bead_counts(recipe: Recipe, total: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -63,7 +63,7 @@ def pack(recipe: Recipe) -> Beads:
     """
     rng = np.random.default_rng(recipe.seed)
     amounts = balance(recipe)
-    source = shape_source(recipe)
+    source = SOURCES[recipe.particles.source](recipe.particles)
     shapes = [source.shape(int(n), rng) for n in bead_counts(recipe, amounts.active_beads, rng)]
     box = _box(recipe, amounts)
     active = _place_particles(shapes, box, rng)

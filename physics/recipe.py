@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -67,7 +67,7 @@ class Materials(Record):
 class Particles(Record):
     """Sizes and shapes of the secondary particles, and the size of the beads that they are made of."""
 
-    source: str = Field(default="synthetic", pattern="^synthetic$")
+    source: Literal["synthetic"] = "synthetic"
     """Where the shapes come from: generated lumpy, elongated particles."""
     median_diameter: float = Field(default=4.353, gt=0.5, lt=50)
     """Median by number of the log-normal distribution of equivalent-sphere diameters [um]."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from mesoforge.physics.beads import ACTIVE, CBD
 from mesoforge.physics.failure import PhysicsError
@@ -116,13 +118,27 @@ def test_nanopores_conduct_by_bruggeman() -> None:
     assert nanopore_conductivity(0.0) == 0
 
 
-def test_the_two_phase_solver_of_taufactor_agrees_on_a_tomogram() -> None:
+def tomogram() -> np.ndarray:
+    """Return pores of a real electrode, thickness first."""
     if not TOMOGRAM.exists():
         pytest.skip(f"the tomogram {TOMOGRAM.name} is not beside this checkout")
+    with np.load(TOMOGRAM, allow_pickle=False) as arrays:
+        pore: np.ndarray = arrays["image"][100:148, 120:168, 120:168] != 1
+    return pore
+
+
+def blobs() -> np.ndarray:
+    """Return pores of smoothed noise, half of the volume."""
+    noise = gaussian_filter(np.random.default_rng(7).normal(size=(40, 36, 36)), 2.5)
+    pore: np.ndarray = noise > np.median(noise)
+    return pore
+
+
+@pytest.mark.parametrize("pores", [blobs, tomogram])
+def test_the_two_phase_solver_of_taufactor_agrees(pores: Callable[[], np.ndarray]) -> None:
     from taufactor import Solver
 
-    with np.load(TOMOGRAM, allow_pickle=False) as arrays:
-        pore = arrays["image"][100:148, 120:168, 120:168] != 1
+    pore = pores()
     ours = relative_conductivity_z(image(np.moveaxis(np.where(pore, PORE, ACTIVE), 0, 2)), 0.354)
     solver = Solver(pore.astype(np.uint8), device="cpu")
     solver.solve(verbose=False, conv_crit=1e-3)
