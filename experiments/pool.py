@@ -78,12 +78,9 @@ class DaskPool:
 def local_pool(workers: int) -> Iterator[DaskPool]:
     """Start worker processes on this machine, one thread each, and stop them at the end with all that they run."""
     os.environ.update(THREADS)
-    import logging
-
     import dask
     from dask.distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
     # a task whose worker dies is not tried again by Dask: the runner decides that, and says so in the journal
     settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.memory.terminate": False}
     with dask.config.set(settings), _cluster(workers) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
@@ -91,11 +88,14 @@ def local_pool(workers: int) -> Iterator[DaskPool]:
 
 
 def _cluster(workers: int) -> Any:  # noqa: ANN401 - dask has no types
+    import logging
+
     from dask.distributed import LocalCluster
 
     return LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
+        silence_logs=logging.ERROR,  # here and in the workers: what matters comes back as a failure
         dashboard_address="127.0.0.1:0",  # any free port: two studies may run at once
     )
