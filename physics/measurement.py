@@ -8,6 +8,7 @@ import numpy as np
 
 from mesoforge.physics.balance import MG_PER_CM2, balance
 from mesoforge.physics.beads import Beads
+from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.microstructure.phases import fractions, inner, porosity, profile
 from mesoforge.physics.microstructure.pores import mean_pore_diameter
 from mesoforge.physics.microstructure.transport import (
@@ -60,11 +61,17 @@ PROPERTIES: dict[str, Property] = {
 
 
 def coating(beads: Beads, recipe: Recipe, prefix: str = "") -> dict[str, float]:
-    """Return thickness [um] and porosity of beads between collector and plane, under prefixed names."""
-    return {
-        f"{prefix}thickness": beads.thickness,
-        f"{prefix}porosity": balance(recipe).porosity(beads.volume),
-    }
+    """Return thickness [um] and porosity of beads between collector and plane, under prefixed names.
+
+    Raises:
+        PhysicsError: ``unstable``, if beads overlap so much that their solids do not fit between the planes.
+    """
+    share = balance(recipe).porosity(beads.volume)
+    if share <= 0:
+        raise PhysicsError(
+            "unstable", f"the coating was pressed to {beads.thickness:.3g} um, less than its solids fill"
+        )
+    return {f"{prefix}thickness": beads.thickness, f"{prefix}porosity": share}
 
 
 def loads(beads: Beads, recipe: Recipe) -> dict[str, float]:
