@@ -199,6 +199,10 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
             "force_field.plasticity, the assumed permanent share of a contact's flattening, and so does the released "
             "porosity."
         ),
+        (
+            f"Transport: tortuosity_factor_z is taken on voxels of {recipe.numerics.voxel:g} um and falls as they shrink: "
+            "at 0.2 um it is about a fifth above its limit (docs/convergence.md)."
+        ),
     ]
     if recipe.largest_diameter < recipe.particles.max_diameter:
         said.insert(

@@ -202,7 +202,7 @@ class Numerics(Record):
     """Pressure under which the thickness after release is read, as a thickness gauge presses [MPa]."""
     viscous_drag: float = Field(default=5.0, gt=0)
     """Drag on each bead in calendering [nN us/um]."""
-    voxel: float = Field(default=0.4, gt=0.02, le=2)
+    voxel: float = Field(default=0.2, gt=0.02, le=2)
     """Edge of a voxel in the measurement [um]."""
     time_limit: float = Field(default=3600.0, gt=0)
     """Longest wall-clock time of one simulation [s]; beyond it the run has failed. Not part of a result's identity."""
