@@ -200,8 +200,8 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
             "porosity."
         ),
         (
-            f"Transport: tortuosity_factor_z is taken on voxels of {recipe.numerics.voxel:g} um and falls as they shrink: "
-            "at 0.2 um it is about a fifth above its limit (docs/convergence.md)."
+            f"Transport: tortuosity_factor_z is taken on voxels of {recipe.numerics.voxel:g} um and falls as they "
+            "shrink: at 0.2 um it is about a fifth above its limit (docs/convergence.md)."
         ),
     ]
     if recipe.largest_diameter < recipe.particles.max_diameter:
