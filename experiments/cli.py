@@ -82,6 +82,7 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
     from mesoforge.experiments import printing
     from mesoforge.experiments.drive import make as make_one
     from mesoforge.experiments.home import Home
+    from mesoforge.experiments.work import electrode_name
     from mesoforge.physics.recipe import Recipe, load_recipe
 
     base = load_recipe(recipe) if recipe else Recipe()
@@ -89,7 +90,9 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
     with printing.stages(quiet=as_json) as on_stage:
         value = make_one(chosen, Home(home), on_stage, _warn)
     if "kind" in value:
-        raise ElectrodeError(f"the electrode failed in {value['stage']} ({value['kind']}): {value['reason']}.")
+        files = Home(home).portrait(electrode_name(chosen))
+        came = f"{value['stage']} ({value['kind']}): {value['reason']}"
+        raise ElectrodeError(f"the electrode failed in {came}; see its files in '{files}'.")
     _print(value, printing.electrode, as_json=as_json)
 
 
@@ -200,7 +203,7 @@ def sync(study: str | None, home: Path, tracking_uri: str | None, *, as_json: bo
     names = place.studies()
     if study is not None:
         _known(names, study, home)
-    counts = {name: sync_one(place, name, _warn, tracking_uri) for name in ([study] if study else names)}
+    counts = {name: sync_one(place, name, tracking_uri) for name in ([study] if study else names)}
     _print(
         {"synced": counts},
         lambda value: click.echo("\n".join(f"{name}: {count} runs" for name, count in value["synced"].items())),
@@ -279,7 +282,7 @@ def status_of(arguments: list[str]) -> int:
 def _explained(error: Exception, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    known = isinstance(error, InputError | ElectrodeError)
-    message = str(error) if known else f"{type(error).__name__}: {error} (mesoforge --debug shows where)"
+    ours = type(error).__module__.startswith("mesoforge.")
+    message = str(error) if ours else f"{type(error).__name__}: {error} (mesoforge --debug shows where)"
     click.echo(f"Error: {message}", err=True)
     return WRONG if isinstance(error, InputError) else FAILED

@@ -18,7 +18,7 @@ from mesoforge.experiments.view import Follower, electrode_run
 from mesoforge.experiments.work import electrode_name, make_electrode, outcome_of
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.journal import Event, Journal
-from mesoforge.optimize.trial import Trial, Value
+from mesoforge.optimize.trial import Measured, Trial, Value
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.record import read_yaml
 from mesoforge.physics.store import Store
@@ -54,7 +54,8 @@ def _record_single(tracker: Tracker, event: Any, home: Home) -> str:  # noqa: AN
     """Write one electrode's run and return its key: who makes an electrode again finds its run."""
     recipe = Recipe.from_mapping(event["recipe"])
     outcome = outcome_of(event["outcome"])
-    key = f"electrode-{electrode_name(recipe)[:12]}"
+    name = (isinstance(outcome, Measured) and outcome.electrode) or electrode_name(recipe)
+    key = f"electrode-{name[:12]}"
     tracker.record(electrode_run(key, "user", recipe, home, event["started"], event["at"], outcome))
     return key
 
@@ -143,11 +144,12 @@ def kept_campaign(plan: Plan, home: Home) -> Campaign:
     return Campaign(replace(plan.problem, context=context), journal, plan.study.strategy)
 
 
-def sync(home: Home, name: str, complain: Say, tracking_uri: str | None = None) -> int:
+def sync(home: Home, name: str, tracking_uri: str | None = None) -> int:
     """Write one study's view from its journal and the store; return how many electrodes it shows.
 
     Raises:
         InputError: another process drives the study.
+        TrackingError: MLflow cannot be written.
     """
     with home.only_driver(name):
         if name == SINGLE:
@@ -156,5 +158,9 @@ def sync(home: Home, name: str, complain: Say, tracking_uri: str | None = None) 
             return len({_record_single(tracker, event, home) for event in events})
         plan = kept_plan(home, name)
         campaign = kept_campaign(plan, home)
-        conclude(plan, campaign, home, Follower(plan, campaign, home, tracking_uri, complain))
+        conclude(plan, campaign, home, Follower(plan, campaign, home, tracking_uri, _give_up))
         return len(campaign.trials)
+
+
+def _give_up(message: str) -> None:
+    raise TrackingError(message)

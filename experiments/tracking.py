@@ -6,6 +6,7 @@ same record twice changes nothing. Only the driver writes: workers return result
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -15,7 +16,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -327,12 +328,21 @@ def _connect(home: Path, tracking_uri: str | None) -> MlflowClient:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return client(tracking_uri or _uri(home))
+        with nullcontext() if tracking_uri else _alone(home):
+            return client(tracking_uri or _uri(home))
     except (MlflowException, SQLAlchemyError) as error:
         raise InputError(
             f"The database {database(home)} cannot be used ({str(error).splitlines()[0]}): move it away and run "
             "'mesoforge sync', which writes it again."
         ) from error
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep other processes away while the database opens: two that meet an absent one spoil it."""
+    with (home / "mlflow.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _import_client() -> type[MlflowClient]:

@@ -152,8 +152,7 @@ class Follower:
 
     def begin(self) -> None:
         """Write what the journal already holds, and mark what a dead driver left running."""
-        for step in self._whole("running"):
-            self._try(step)
+        self._write_whole("running")
         if self._tracker is not None:
             self._try(self._tracker.mark_interrupted)
 
@@ -161,15 +160,12 @@ class Follower:
         """Write one trial, and the campaign's progress if it has ended."""
         self._try(lambda: self._open().record(trial_run(trial, self.plan, self.home)))
         if not trial.pending:
-            count = len(self.campaign.ended)
-            metrics = progress(self.campaign, count, validate=True)
-            self._try(lambda: self._open().campaign_metrics(count, metrics, trial.ended_at))
+            self._try(lambda: self._write_progress(len(self.campaign.ended), validate=True))
 
     def finish(self, status: Status, winner: str | None) -> None:
         """Write all of it once more, with the best marked, and end the parent run."""
         self._paused_until = 0.0
-        for step in self._whole(status):
-            self._try(step)
+        self._write_whole(status)
         tags = {"phase": self.campaign.phase} | ({"winner": winner} if winner else {})
         last = max((trial.ended_at or 0.0 for trial in self.campaign.ended), default=None)
         folder = self.home.study(self.plan.study.name)
@@ -178,6 +174,13 @@ class Follower:
         if (table := folder / "trials.csv").exists():
             self._try(lambda: self._open().campaign_data(table))
         self._try(lambda: self._open().finish_campaign(status, tags, last))
+
+    def _write_whole(self, status: Status) -> None:
+        """Write all that there is, as long as MLflow takes it."""
+        for step in self._whole(status):
+            self._try(step)
+            if self._paused:
+                return
 
     def _whole(self, status: Status) -> Iterator[Callable[[], object]]:
         best = {trial.number for trial in self.campaign.pareto()} if self.campaign.problem.objectives.names else set()
@@ -189,18 +192,25 @@ class Follower:
             if trial.pending and status != "running":
                 run = replace(run, status="interrupted", tags={**run.tags, "status_detail": INTERRUPTED})
             yield lambda run=run: self._open().record(run)  # type: ignore[misc]
-        for count in range(1, len(self.campaign.ended) + 1):
-            metrics = progress(self.campaign, count, validate=count == len(self.campaign.ended))
-            at = self.campaign.ended[count - 1].ended_at
-            yield lambda n=count, m=metrics, t=at: self._open().campaign_metrics(n, m, t)  # type: ignore[misc]
+        last = len(self.campaign.ended)
+        for count in range(1, last + 1):
+            yield lambda n=count: self._write_progress(n, validate=n == last)  # type: ignore[misc]
+
+    def _write_progress(self, count: int, *, validate: bool) -> None:
+        metrics = progress(self.campaign, count, validate=validate)
+        self._open().campaign_metrics(count, metrics, self.campaign.ended[count - 1].ended_at)
 
     def _open(self) -> Tracker:
         if self._tracker is None:
             self._tracker = Tracker(self.home.root, self.plan.study.name, self.tracking_uri)
         return self._tracker
 
+    @property
+    def _paused(self) -> bool:
+        return time.monotonic() < self._paused_until
+
     def _try(self, step: Callable[[], object]) -> None:
-        if time.monotonic() < self._paused_until:
+        if self._paused:
             return
         try:
             step()

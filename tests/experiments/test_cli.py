@@ -120,7 +120,11 @@ def test_failed_physics_is_status_1_with_its_reason(
     failure = {"kind": "unstable", "stage": "drying", "reason": "a position is not a number"}
     monkeypatch.setattr(driving, "make", lambda *_: failure)
     assert status_of(["make", "--home", str(tmp_path), "--json"]) == 1
-    assert capsys.readouterr().err == "Error: the electrode failed in drying (unstable): a position is not a number.\n"
+    (said,) = lines(capsys.readouterr().err)
+    assert said.startswith(
+        "Error: the electrode failed in drying (unstable): a position is not a number; see its files"
+    )
+    assert f"'{tmp_path / 'portraits'}" in said
 
 
 @pytest.mark.parametrize(

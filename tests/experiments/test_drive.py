@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import toys
@@ -29,13 +29,10 @@ from mesoforge.experiments.home import Home
 from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.runner import Work
 from mesoforge.experiments.study import SINGLE, Plan
-from mesoforge.experiments.tracking import Tracker, TrackingError, database, study_ids
+from mesoforge.experiments.tracking import Tracker, TrackingError, database
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.trial import Failed
 from mesoforge.physics.recipe import Recipe
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
 
 PATIENCE_S = 120.0
 Json = dict[str, Any]
@@ -95,20 +92,10 @@ def done(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Done:
     return Done(home, plan, start(plan, home, toys.make_weak), tuple(toys.seeds_made(home.root)))
 
 
-def runs(home: Home, study: str) -> dict[str, Run]:
-    """Return what MLflow has of a study, by key; two runs of one key are an error."""
-    from mlflow import MlflowClient
-
-    found = MlflowClient(f"sqlite:///{database(home.root)}").search_runs([study_ids(home.root)[study]])
-    keys = [run.data.tags["mesoforge.key"] for run in found]
-    assert len(set(keys)) == len(keys)
-    return dict(zip(keys, found, strict=True))
-
-
 def seen(home: Home, study: str) -> dict[str, Json]:
     """Return what people see of each run, without what MLflow numbers anew."""
     shown = {}
-    for key, run in runs(home, study).items():
+    for key, run in toys.runs(home.root, study).items():
         tags = {name: value for name, value in run.data.tags.items() if name != "mlflow.parentRunId"}
         times = (
             key == "campaign" or run.info.start_time,
@@ -123,7 +110,7 @@ def seen(home: Home, study: str) -> dict[str, Json]:
 
 def states(home: Home, study: str) -> set[str]:
     """Return the states of a study's runs."""
-    return {run.info.status for run in runs(home, study).values()}
+    return {run.info.status for run in toys.runs(home.root, study).values()}
 
 
 def without_digest(tags: dict[str, str]) -> dict[str, str]:
@@ -183,7 +170,7 @@ def test_a_second_start_makes_nothing_and_finds_the_same(done: Done) -> None:
 
 
 def test_every_trial_is_a_run_in_its_state(done: Done) -> None:
-    known = runs(done.home, "toy")
+    known = toys.runs(done.home.root, "toy")
     failed = {one["trial"] for one in done.verdict["failed"]}
     assert set(known) == {"campaign", *(f"trial-{number:04d}" for number in range(7))}
     assert {key for key, run in known.items() if run.info.status == "FAILED"} == failed
@@ -192,13 +179,13 @@ def test_every_trial_is_a_run_in_its_state(done: Done) -> None:
 
 def test_a_sync_of_what_is_there_changes_nothing(done: Done) -> None:
     before = seen(done.home, "toy")
-    assert [sync(done.home, "toy", refuse) for _ in range(2)] == [7, 7]
+    assert [sync(done.home, "toy") for _ in range(2)] == [7, 7]
     assert seen(done.home, "toy") == before
 
 
 def test_a_view_that_was_lost_is_written_anew_from_the_journal(done: Done, home: Home) -> None:
     lost = copy_of_the_truth(done.home, home)
-    assert sync(lost, "toy", refuse) == 7
+    assert sync(lost, "toy") == 7
     before, after = seen(done.home, "toy"), seen(lost, "toy")
     assert set(after) == set(before)
     for key, run in after.items():
@@ -346,7 +333,7 @@ def test_an_interrupted_study_leaves_nothing_running_in_mlflow_and_goes_on(home:
     plan = toys.plan("sample", strategy="sobol")
     with pytest.raises(KeyboardInterrupt):
         start(plan, home, stop_at_third)
-    known = runs(home, "toy")
+    known = toys.runs(home.root, "toy")
     assert {key: run.info.status for key, run in known.items()} == {
         "campaign": "KILLED",
         "trial-0000": "FINISHED",
@@ -355,17 +342,17 @@ def test_an_interrupted_study_leaves_nothing_running_in_mlflow_and_goes_on(home:
     }
     assert known["trial-0002"].data.tags["status_detail"].startswith("interrupted: the driver ended before this run")
     before = seen(home, "toy")
-    assert sync(home, "toy", refuse) == 3
+    assert sync(home, "toy") == 3
     assert seen(home, "toy") == before
     assert start(plan, home)["phase"] == "done"
     assert states(home, "toy") == {"FINISHED"}
-    assert "status_detail" not in runs(home, "toy")["trial-0002"].data.tags
+    assert "status_detail" not in toys.runs(home.root, "toy")["trial-0002"].data.tags
 
 
 def test_a_study_has_one_driver_at_a_time(home: Home) -> None:
     words = rf"study 'toy' is being driven by process {os.getpid()} on .+: wait for it to end, or stop it first\.$"
     with home.only_driver("toy"):
-        for second in (lambda: start(toys.plan(strategy="sobol"), home), lambda: sync(home, "toy", refuse)):
+        for second in (lambda: start(toys.plan(strategy="sobol"), home), lambda: sync(home, "toy")):
             with pytest.raises(InputError, match=words):
                 second()
     with home.only_driver("toy"):
@@ -401,6 +388,8 @@ def test_a_server_that_is_away_is_complained_of_and_stops_nothing(
     assert 1 <= len(said) <= 2
     assert all("'mesoforge sync' writes it later" in words for words in said)
     assert not database(tmp_path).exists()
+    with pytest.raises(TrackingError, match="MLflow could not be written"):
+        sync(home, "toy", "http://127.0.0.1:9")
 
 
 def test_a_server_that_is_away_is_left_alone_for_a_while(
@@ -442,7 +431,7 @@ def test_a_study_of_an_older_physics_can_be_read_and_synced_but_not_continued(do
     journal.write_text(
         journal.read_text(encoding="utf-8").replace(str(plan.problem.context["recipe"]), "0" * 64), encoding="utf-8"
     )
-    assert sync(home, "toy", refuse) == 7
+    assert sync(home, "toy") == 7
     assert len(kept_campaign(kept_plan(home, "toy"), home).measured) == done.verdict["measured"]
     with pytest.raises(InputError, match="holds another problem"):
         start(plan, home)
@@ -466,7 +455,7 @@ def test_an_electrode_made_twice_is_one_run_and_a_sync_finds_it(home: Home, monk
     assert key == f"electrode-{value['electrode'][:12]}"
     assert run["metrics"]["porosity"] == value["properties"]["porosity"]
     assert (run["state"], run["tags"]["origin"]) == ("FINISHED", "user")
-    assert sync(home, SINGLE, refuse) == 1
+    assert sync(home, SINGLE) == 1
     assert seen(home, SINGLE)[key] == run
 
 

@@ -427,3 +427,26 @@ def test_importing_the_tracker_loads_no_mlflow_and_using_it_prints_nothing(tmp_p
     command = [sys.executable, "-W", "error", "-c", script, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_processes_that_meet_an_absent_database_all_come_to_use_it(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from mesoforge.experiments.tracking import Tracker\n"
+        "import mlflow.store.tracking.sqlalchemy_store\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "Tracker(Path(sys.argv[1]), sys.argv[2])\n"
+    )
+    names = ["first", "second"]
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    pipe = subprocess.PIPE
+    started = [subprocess.Popen([*command, name], stdin=pipe, stdout=pipe, stderr=pipe, text=True) for name in names]
+    for one in started:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    for one in started:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    said = [one.communicate(timeout=120)[1] for one in started]
+    assert [one.returncode for one in started] == [0, 0], said
+    assert sorted(study_ids(tmp_path)) == sorted(names)

@@ -8,14 +8,18 @@ import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mesoforge.experiments.study import Kind, Plan, Study
+from mesoforge.experiments.tracking import Tracker, database, study_ids
 from mesoforge.experiments.work import electrode_name
 from mesoforge.physics.measurement import PROPERTIES
 from mesoforge.physics.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 STUDY: dict[str, Any] = {
     "name": "toy",
@@ -97,3 +101,14 @@ def make_or_die_once(values: Mapping[str, Any], root: str) -> dict[str, Any]:
     except FileExistsError:
         return make(values, root)
     return die(values, root)
+
+
+def runs(root: Path, study: str) -> dict[str, Run]:
+    """Return what MLflow has of a study, by key; two runs of one key are an error."""
+    Tracker(root, study)  # loads MLflow without its warnings
+    from mlflow import MlflowClient
+
+    found = MlflowClient(f"sqlite:///{database(root)}").search_runs([study_ids(root)[study]])
+    keys = [run.data.tags["mesoforge.key"] for run in found]
+    assert len(set(keys)) == len(keys)
+    return dict(zip(keys, found, strict=True))
