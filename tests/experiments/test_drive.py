@@ -76,7 +76,7 @@ def home(tmp_path: Path, template: Path) -> Home:
 
 @dataclass(frozen=True)
 class Done:
-    """A study that was driven to its end by real workers: three failures of the physics were met on the way."""
+    """A study that was driven to its end by real workers, with failures of the physics on the way."""
 
     home: Home
     plan: Plan

@@ -1,4 +1,4 @@
-"""A driver of the toy study in a process of its own, to be killed: ``toy_driver.py HOME WORK``."""
+"""A driver of the toy study in a process of its own, to be killed: ``toy_driver.py HOME``."""
 
 from __future__ import annotations
 
