@@ -31,6 +31,7 @@ Say = Callable[[str], None]
 def make(recipe: Recipe, home: Home, on_stage: Say, complain: Say) -> dict[str, Any]:
     """Make, measure, draw and record the electrode of a recipe; return what a worker returns."""
     Store(home.store)
+    _check_tracking(home, complain)
     started = time.time()
     value = make_electrode(recipe.model_dump(mode="json"), str(home.root), on_stage)
     event: Event = {
@@ -48,6 +49,15 @@ def make(recipe: Recipe, home: Home, on_stage: Say, complain: Say) -> dict[str, 
         except TrackingError as error:
             complain(str(error))
     return value
+
+
+def _check_tracking(home: Home, complain: Say) -> None:
+    """Meet what is wrong with MLflow's database before anything is simulated."""
+    with home.only_driver(SINGLE, PATIENCE_S):
+        try:
+            Tracker(home.root, SINGLE)
+        except TrackingError as error:
+            complain(str(error))
 
 
 def _record_single(tracker: Tracker, event: Any, home: Home) -> str:  # noqa: ANN401 - what JSON held
@@ -137,8 +147,8 @@ def kept_plan(home: Home, name: str) -> Plan:
 
 
 def kept_campaign(plan: Plan, home: Home) -> Campaign:
-    """Return the campaign of a study as its journal has it, be it of an older version of the physics."""
-    journal = Journal(home.journal(plan.study.name))
+    """Return the campaign of a study as its journal has it, be it of an older version of the physics; to look at."""
+    journal = Journal(home.journal(plan.study.name)).reading()
     began = next(iter(journal.events()), {})
     context = cast("dict[str, Value]", began.get("context", plan.problem.context))
     return Campaign(replace(plan.problem, context=context), journal, plan.study.strategy)

@@ -152,7 +152,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
     if found["confirmations"]:
         console.print(_confirmations(found))
         console.print(
-            "[dim]first: the same recipe with its first seed; mass balance: what follows without any simulation "
+            "[dim]predicted: by the surrogate of all explored trials, this recipe's first run among them; "
+            "first: that run; mass balance: what follows without any simulation "
             "(- where it says nothing); neighbour: the nearest other electrode simulated before[/dim]"
         )
     for failure in found["failed"]:

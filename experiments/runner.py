@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mesoforge.errors import InputError
 from mesoforge.experiments.pool import Pool
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.work import outcome_of
@@ -33,13 +34,18 @@ def run(campaign: Campaign, plan: Plan, root: Path, pool: Pool, work: Work, watc
     waiting, running, retried = list(campaign.pending), set[int](), Counter[int]()
 
     def start(trial: Trial) -> None:
-        pool.submit(trial.number, work, plan.recipe(trial).model_dump(mode="json"), str(root))
+        try:
+            recipe = plan.recipe(trial)
+        except InputError as error:  # bounds were checked one by one; together they may still be no recipe
+            campaign.fail(trial.number, Failed("not_allowed", "recipe", str(error)))
+            return
+        pool.submit(trial.number, work, recipe.model_dump(mode="json"), str(root))
         running.add(trial.number)
 
     while True:
         while len(running) < pool.slots and (trial := waiting.pop(0) if waiting else campaign.ask()):
             start(trial)
-            watch(trial)
+            watch(campaign.trials[trial.number])
         if not running:
             return
         number, value = pool.next()

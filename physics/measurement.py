@@ -49,7 +49,7 @@ PROPERTIES: dict[str, Property] = {
     "volumetric_capacity": Property("mAh/cm3", "capacity of the active material per volume of coating"),
     "thickness": Property("um", "after release, read at gauge pressure"),
     "thickness_under_load": Property("um", "at maximum load"),
-    "dried_thickness": Property("um", "before calendering, read at gauge pressure"),
+    "dried_thickness": Property("um", "before calendering, read under the drying pressure"),
     "compression_under_load": Property("", "thickness reduction at maximum load over the dried thickness"),
     "compression_after_release": Property("", "thickness reduction after release over the dried thickness"),
     "calendering_pressure": Property("MPa", "pressure on the electrode at maximum load"),

@@ -80,13 +80,10 @@ class Store:
         folder = self.folder(stage, name)
         try:
             result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            intact = all(_checksum(folder / file) == due for file, due in result["files"].items())
+            return Stored(folder, result["numbers"], found=True) if intact else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, half-written or damaged
             return None
-        intact = all(
-            (folder / file).is_file() and (folder / file).stat().st_size == size
-            for file, size in result["files"].items()
-        )
-        return Stored(folder, result["numbers"], found=True) if intact else None
 
     def obtain(self, stage: str, inputs: Mapping[str, Any], make: Callable[[Path], dict[str, Any]]) -> Stored:
         """Return a finished stage, making it first if it is not there.
@@ -110,7 +107,7 @@ class Store:
         except BaseException:  # an interrupt is no failure
             shutil.rmtree(scratch, ignore_errors=True)
             raise
-        record = {"inputs": dict(inputs), "numbers": numbers, "files": _sizes(scratch)}
+        record = {"inputs": dict(inputs), "numbers": numbers, "files": _checksums(scratch)}
         _write_json(scratch / RESULT, record)
         return self._publish(scratch, stage, name, numbers)
 
@@ -157,10 +154,14 @@ class Store:
             scratch.replace(target)
 
 
-def _sizes(folder: Path) -> dict[str, int]:
+def _checksums(folder: Path) -> dict[str, str]:
     return {
-        file.relative_to(folder).as_posix(): file.stat().st_size for file in sorted(folder.rglob("*")) if file.is_file()
+        file.relative_to(folder).as_posix(): _checksum(file) for file in sorted(folder.rglob("*")) if file.is_file()
     }
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _write_json(path: Path, value: object) -> None:

