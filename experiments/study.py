@@ -16,6 +16,7 @@ from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space, Variable
 from mesoforge.optimize.strategies import strategy
 from mesoforge.optimize.trial import Trial, Value
+from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.manufacture import identity
 from mesoforge.physics.measurement import PROPERTIES
 from mesoforge.physics.recipe import Recipe, load_recipe
@@ -74,7 +75,7 @@ class Plan:
             objectives=Objectives.from_mapping(study.objectives if kind == "optimize" else {}),
             budget=_budget(study, kind),
             seed=study.seed,
-            context={"recipe": digest(identity(self.base)["measurement"]), "kind": kind},
+            context=_context(self.base, kind),
         )
         strategy(study.strategy)
         self._check_objectives()
@@ -144,6 +145,13 @@ def parse_budget(text: str) -> dict[str, int]:
     if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts):
         raise InputError(f"the budget is '{text}' but must be three whole numbers like 6+6+2: correct it.")
     return dict(zip(("start", "proposed", "confirmations"), map(int, parts), strict=True))
+
+
+def _context(base: Recipe, kind: Kind) -> dict[str, Value]:
+    """Return what else outcomes depend on, what a reader understands first: an error names the first difference."""
+    chain = identity(base)
+    versions = ", ".join(f"{stage} {inputs['version']}" for stage, inputs in chain.items())
+    return {"kind": kind, "physics": f"{versions}, LAMMPS {version()}", "recipe": digest(chain["measurement"])}
 
 
 def _free_name(name: str) -> str:

@@ -429,11 +429,11 @@ def test_one_lonely_electrode_can_be_confirmed(home: Home, here: None) -> None:
 def test_a_study_of_an_older_physics_can_be_read_and_synced_but_not_continued(done: Done, home: Home) -> None:
     plan, journal = done.plan, copy_of_the_truth(done.home, home).journal("toy")
     journal.write_text(
-        journal.read_text(encoding="utf-8").replace(str(plan.problem.context["recipe"]), "0" * 64), encoding="utf-8"
+        journal.read_text(encoding="utf-8").replace(str(plan.problem.context["physics"]), "older"), encoding="utf-8"
     )
     assert sync(home, "toy") == 7
     assert len(kept_campaign(kept_plan(home, "toy"), home).measured) == done.verdict["measured"]
-    with pytest.raises(InputError, match="holds another problem"):
+    with pytest.raises(InputError, match=r"another problem: context\.physics was 'older' and is now 'packing "):
         start(plan, home)
 
 
