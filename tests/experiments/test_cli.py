@@ -310,7 +310,12 @@ def test_ctrl_c_stops_real_simulations_within_seconds_and_leaves_nothing_behind(
     command = [str(Path(sys.executable).parent / "mesoforge"), "sample", str(study), "--home", str(home)]
     with (tmp_path / "said.txt").open("w+", encoding="utf-8") as said:
         driver = subprocess.Popen(
-            command, stdout=said, stderr=said, env=os.environ | {MARK: mark}, start_new_session=True
+            command,
+            stdout=said,
+            stderr=said,
+            env=os.environ | {MARK: mark},
+            start_new_session=True,
+            preexec_fn=toys.hear_ctrl_c,
         )
         assert until(lambda: len(list((home / "store").glob("unfinished/slurry-*/log.lammps"))) == 2)
         began = time.monotonic()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import toys
 
 from mesoforge.errors import InputError
 from mesoforge.experiments import dashboard
@@ -151,7 +152,7 @@ def test_an_interrupt_ends_the_server_with_all_its_workers(home: Path, tmp_path:
         "print('stopped')\n"
     )
     command = [sys.executable, "-c", script, str(home), str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=toys.hear_ctrl_c) as child:
         assert child.stdout is not None
         number = int(child.stdout.readline())
         child.send_signal(sign)

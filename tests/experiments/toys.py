@@ -37,6 +37,11 @@ REASON = "[/3] beads of [red]2300[/red] left the volume"
 """Why it does; as in real life, it looks like markup."""
 
 
+def hear_ctrl_c() -> None:
+    """Let a child hear Ctrl-C even where whoever started the tests does not, as in the background of a script."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def plan(kind: Kind = "optimize", **changes: object) -> Plan:
     """Return the toy study with some keys changed."""
     return Plan(Study.from_mapping({**STUDY, **changes}), kind)
