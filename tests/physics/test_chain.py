@@ -175,7 +175,7 @@ def test_what_a_reader_must_know_is_said(make: Make) -> None:
     notes = make(BASE).notes
     assert notes[0].startswith("Sizes: a volume of 10 um holds particles up to 4 um")
     assert "raise volume.side to 35 um" in notes[0]
-    assert [note.split(":")[0] for note in notes[1:]] == ["Drying", "Slurry", "Calendering"]
+    assert [note.split(":")[0] for note in notes[1:]] == ["Drying", "Slurry", "Calendering", "Transport"]
 
 
 def test_a_physics_failure_comes_back_as_a_value_and_the_next_electrode_is_made(store: Store, make: Make) -> None:
