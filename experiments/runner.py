@@ -36,7 +36,7 @@ def run(campaign: Campaign, plan: Plan, root: Path, pool: Pool, work: Work, watc
     def start(trial: Trial) -> None:
         try:
             recipe = plan.recipe(trial)
-        except InputError as error:  # bounds were checked one by one; together they may still be no recipe
+        except InputError as error:  # bounds were checked in pairs; more of them together may still be no recipe
             campaign.fail(trial.number, Failed("not_allowed", "recipe", str(error)))
             return
         pool.submit(trial.number, work, recipe.model_dump(mode="json"), str(root))
