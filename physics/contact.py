@@ -17,6 +17,8 @@ from mesoforge.physics.lammps.files import DATA, UNITS
 from mesoforge.physics.recipe import Recipe
 
 KPA_PER_GPA = 1e6
+ROOM_TEMPERATURE = 25.0
+"""At which the moduli of materials and force field are given [degrees C]."""
 DAMPING = 0.22
 """Viscoelastic damping over the root of the modulus [1/(um us kPa^0.5)]: about a tenth of critical."""
 
@@ -51,13 +53,18 @@ def true_law(recipe: Recipe) -> Law:
 
 
 def calendering_law(recipe: Recipe) -> Law:
-    """Return the contacts under the calender, softened for longer time steps.
+    """Return the contacts under the calender: the CBD as soft as its temperature makes it, all softened for long steps.
+
+    The CBD's modulus falls as exp(-c (T - 25)), c the force field's thermal softening.
 
     The state of slow, elastic, adhesive contacts depends on stress over modulus alone (Hertz, JKR, Mindlin): dividing
     moduli, surface energy and pressures by one factor leaves every position as it was.
     """
     law, factor = true_law(recipe), recipe.numerics.calendering_softening
-    return replace(law, active=law.active / factor, cbd=law.cbd / factor, adhesion=law.adhesion / factor, scale=factor)
+    warm = math.exp(-recipe.force_field.cbd_thermal_softening * (recipe.calendering.temperature - ROOM_TEMPERATURE))
+    return replace(
+        law, active=law.active / factor, cbd=law.cbd * warm / factor, adhesion=law.adhesion / factor, scale=factor
+    )
 
 
 def release_law(recipe: Recipe) -> Law:

@@ -17,7 +17,7 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, Stored, digest
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 1, "slurry": 2, "drying": 1, "calendering": 2, "measurement": 3}
+VERSIONS = {"packing": 1, "slurry": 2, "drying": 2, "calendering": 3, "measurement": 4}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
@@ -32,8 +32,16 @@ BEADS, LOADED, VOXELS, CURVE = "beads.npz", "loaded.npz", "voxels.npz", "curve.c
 Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
 CONTACTS = {"cbd_modulus", "friction", "adhesion"}
+CALENDERED = CONTACTS | {"plasticity", "cbd_thermal_softening"}
 DRYING_NUMERICS = {"rayleigh_fraction", "drying_modulus", "drying_speed", "drying_drag"}
-CALENDERING_NUMERICS = {"rayleigh_fraction", "calendering_softening", "plane_speed", "viscous_drag", "gauge_pressure"}
+CALENDERING_NUMERICS = {
+    "rayleigh_fraction",
+    "calendering_softening",
+    "plane_speed",
+    "viscous_drag",
+    "gauge_pressure",
+    "pressure_limit",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,12 @@ def _own_inputs(recipe: Recipe) -> Identity:
         tree, slurry=None, force_field={"slurry_bead_factor", "slurry_well_depth"}, numerics={"slurry_timestep"}
     )
     dried = _part(tree, drying=None, force_field=CONTACTS, numerics=DRYING_NUMERICS)
-    pressed = _part(tree, calendering=None, force_field=CONTACTS | {"plasticity"}, numerics=CALENDERING_NUMERICS)
+    pressed = _part(
+        tree,
+        calendering=None,
+        force_field=CALENDERED,
+        numerics=CALENDERING_NUMERICS,
+    )
     return {
         "packing": packed | {"seed": recipe.seed, "densities": _densities(recipe)},
         "slurry": wet,
@@ -173,6 +186,7 @@ def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     return measurement.coating(pressed.beads, recipe) | {
         "thickness_under_load": loaded["thickness"],
         "porosity_under_load": loaded["porosity"],
+        "porosity_bulk_under_load": loaded["porosity_bulk"],
         "calendering_pressure": pressed.pressure,
     }
 

@@ -9,7 +9,8 @@ import numpy as np
 from mesoforge.physics.balance import MG_PER_CM2, balance
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.microstructure.phases import fractions, inner, porosity, profile
+from mesoforge.physics.microstructure.bulk import bulk_porosity
+from mesoforge.physics.microstructure.phases import fractions, porosity
 from mesoforge.physics.microstructure.pores import mean_pore_diameter
 from mesoforge.physics.microstructure.transport import (
     nanopore_conductivity,
@@ -20,8 +21,6 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.shape import krumbein_sphericity
 from mesoforge.physics.voxels import Voxels
 
-EDGE_LAYER = 1.0
-"""Loose layer at collector and plane that the bulk porosity leaves out [um]."""
 UM_PER_CM = 1e4
 
 
@@ -36,9 +35,11 @@ class Property:
 PROPERTIES: dict[str, Property] = {
     "porosity": Property("", "pores and nanopores, by mass balance over the released thickness"),
     "porosity_voxels": Property("", "the same, counted in voxels"),
-    "porosity_bulk": Property("", "the same without the layer of 1 um at collector and surface"),
+    "porosity_bulk": Property("", "the same without the loose layer of 1 um at collector and surface"),
     "porosity_under_load": Property("", "pores and nanopores at maximum load"),
+    "porosity_bulk_under_load": Property("", "the same without the loose layer of 1 um at collector and surface"),
     "dried_porosity": Property("", "pores and nanopores before calendering"),
+    "dried_porosity_bulk": Property("", "the same without the loose layer of 1 um at collector and surface"),
     "tortuosity_factor_z": Property("", "tau = eps D0/Deff through pores and nanoporous CBD along the thickness"),
     "macmullin_number_z": Property("", "D0/Deff along the thickness"),
     "electrode_density": Property("g/cm3", "dry mass over the released volume"),
@@ -61,7 +62,7 @@ PROPERTIES: dict[str, Property] = {
 
 
 def coating(beads: Beads, recipe: Recipe, prefix: str = "") -> dict[str, float]:
-    """Return thickness [um] and porosity of beads between collector and plane, under prefixed names.
+    """Return thickness [um], porosity and bulk porosity of beads between collector and plane, under prefixed names.
 
     Raises:
         PhysicsError: ``unstable``, if beads overlap so much that their solids do not fit between the planes.
@@ -71,7 +72,8 @@ def coating(beads: Beads, recipe: Recipe, prefix: str = "") -> dict[str, float]:
         raise PhysicsError(
             "unstable", f"the coating was pressed to {beads.thickness:.3g} um, less than its solids fill"
         )
-    return {f"{prefix}thickness": beads.thickness, f"{prefix}porosity": share}
+    bulk = bulk_porosity(beads, recipe)
+    return {f"{prefix}thickness": beads.thickness, f"{prefix}porosity": share, f"{prefix}porosity_bulk": bulk}
 
 
 def loads(beads: Beads, recipe: Recipe) -> dict[str, float]:
@@ -98,7 +100,6 @@ def structure(voxels: Voxels, recipe: Recipe) -> dict[str, float]:
     conductivity = relative_conductivity_z(voxels, nanopore_conductivity(nano))
     return {
         "porosity_voxels": whole,
-        "porosity_bulk": porosity(inner(profile(voxels), EDGE_LAYER), nano),
         "tortuosity_factor_z": tortuosity_factor(whole, conductivity),
         "macmullin_number_z": 1 / conductivity,
         "pore_diameter_mean": mean_pore_diameter(voxels),

@@ -21,6 +21,12 @@ from mesoforge.physics.recipe import Recipe
 CHUNK = 10
 """Steps between two looks at the pressure."""
 CURVE = "stroke.csv"
+NOT_CONVERGED, UNREACHABLE = "not_converged", "unreachable"
+GAVE_UP = {
+    NOT_CONVERGED: "the plane did not come to rest in '{name}', last at a height of {height:.4g} um",
+    UNREACHABLE: "'{name}' met the limit of pressure at a height of {height:.4g} um",
+}
+"""Files that a script leaves where it gave up, by the kind of failure, and what is said then."""
 KPA_PER_MPA = 1000.0
 FINISH = f"""
 write_dump      all custom {DUMP} id xu yu zu modify sort id format float %.12g
@@ -34,7 +40,8 @@ class Stroke:
     """One movement of the plane.
 
     ``error`` and ``speed`` are LAMMPS formulas of ``v_height`` [um], ``v_load`` and ``v_peak`` [kPa]. The stroke is
-    over once the error has stayed within ``tolerance`` for ``hold`` looks; after ``most`` looks it has failed.
+    over once the error has stayed within ``tolerance`` for ``hold`` looks; after ``most`` looks, or beyond a load of
+    ``limit`` [kPa], it has failed.
     """
 
     name: str
@@ -43,6 +50,7 @@ class Stroke:
     tolerance: float
     hold: int
     most: int = 20000
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +130,23 @@ variable        since equal $(step)
 variable        load equal $(f_felt[1])
 variable        peak equal $(ternary(v_load>v_peak,v_load,v_peak))
 print           "{number},$(v_height:%.10g),$(v_load:%.8g),$(f_felt[2]:%.8g)" append {CURVE} screen no
-variable        calm equal $(ternary(abs(v_error)<{stroke.tolerance:.10g},v_calm+1,0))
+{_guard(stroke)}variable        calm equal $(ternary(abs(v_error)<{stroke.tolerance:.10g},v_calm+1,0))
 if "${{calm}} >= {stroke.hold}" then "jump SELF rest_{number}"
 next            i
 jump            SELF stroke_{number}
-print           "{stroke.name}" file not_converged
+print           "{stroke.name}" file {NOT_CONVERGED}
 quit            1
 label           rest_{number}
 variable        i delete
+"""
+
+
+def _guard(stroke: Stroke) -> str:
+    """Write the end of a stroke whose load is beyond its limit."""
+    if stroke.limit is None:
+        return ""
+    return f"""if "${{load}} > {stroke.limit:.10g}" then &
+   "print '{stroke.name}' file {UNREACHABLE}" "quit 1"
 """
 
 
@@ -144,16 +161,21 @@ def execute_plane(script: str, recipe: Recipe, folder: Path) -> None:
     """Run a script of strokes in a folder that holds its beads.
 
     Raises:
-        PhysicsError: as ``execute`` does, and ``not_converged`` with the stroke in which the plane found no rest.
+        PhysicsError: as ``execute`` does; ``not_converged`` with the stroke in which the plane found no rest, or
+            ``unreachable`` with the one whose load went beyond its limit.
     """
     try:
         execute(script, folder, recipe.numerics.time_limit)
     except PhysicsError:
-        note = folder / "not_converged"
-        if note.exists():
-            name = note.read_text(encoding="utf-8").strip()
-            raise PhysicsError("not_converged", f"the plane did not come to rest in '{name}'") from None
+        for kind, said in GAVE_UP.items():
+            if (folder / kind).exists():
+                name = (folder / kind).read_text(encoding="utf-8").strip()
+                raise PhysicsError(kind, said.format(name=name, height=_last_height(folder))) from None
         raise
+
+
+def _last_height(folder: Path) -> float:
+    return float(read_curve(folder / CURVE)[-1, 1])
 
 
 def press_to(kpa: float, speed: float, name: str, gain: float = 1.5) -> Stroke:

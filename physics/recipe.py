@@ -13,7 +13,8 @@ from mesoforge.errors import InputError
 from mesoforge.physics.materials import MaterialField
 from mesoforge.physics.record import Record, read_yaml
 
-DRIVES = ("compression", "pressure", "gap")
+DRIVES = ("compression", "thickness", "pressure", "line_load", "gap")
+"""What may drive the calender, as the recipe names it."""
 ROLES = {"active": "active", "carbon": "additive", "binder": "additive", "solvent": "solvent"}
 
 
@@ -131,16 +132,27 @@ class Drying(Record):
 
 
 class Calendering(Record):
-    """One stroke of a plane: load, dwell, release, relaxation; driven by exactly one of three settings."""
+    """One stroke of a plane: load, dwell, release, relaxation; driven by exactly one of five settings."""
 
     compression: float | None = Field(default=None, ge=0, lt=0.7)
     """Thickness reduction under load, as a fraction of the dried thickness."""
+    thickness: float | None = Field(default=None, gt=0)
+    """Thickness of the coating under load [um]."""
     pressure: float | None = Field(default=None, gt=0, le=2000)
     """Pressure on the electrode at maximum load [MPa]."""
+    line_load: float | None = Field(default=None, gt=0, le=10000)
+    """Force of the rolls per width of the electrode [N/mm]."""
     gap: float | None = Field(default=None, gt=0)
-    """Distance of the rolls' surfaces, less the collector's thickness [um]."""
+    """Distance of the unloaded rolls' surfaces, less the collector's thickness [um]."""
     stiffness: float = Field(default=20.0, gt=0)
     """Stiffness of the calender per area, P = stiffness * (thickness - gap) [MPa/um]; only used with a gap."""
+    roll_diameter: float = Field(default=250.0, gt=10, le=3000)
+    """Diameter of the rolls [mm]; only used with a line load."""
+    mass_loading: float | None = Field(default=None, gt=0.2, le=500)
+    """Mass loading of the coating that passes the rolls, of which the volume is a piece [mg/cm2]; thickness, gap and
+    line load are those of that coating. Without it the volume's own loading."""
+    temperature: float = Field(default=60.0, ge=0, le=200)
+    """Temperature of the rolls [degrees C] (the paper: 60); it softens the CBD."""
 
     @model_validator(mode="before")
     @classmethod
@@ -172,7 +184,9 @@ class ForceField(Record):
     slurry_well_depth: float = Field(default=500.0, gt=1, lt=1e5)
     """Lennard-Jones well depth in the slurry [fJ]."""
     cbd_modulus: float = Field(default=2.0, gt=0.01, le=100)
-    """Contact modulus of the dried CBD [GPa]; that of the active material is the material's own."""
+    """Contact modulus of the dried CBD at 25 degrees C [GPa]; that of the active material is the material's own."""
+    cbd_thermal_softening: float = Field(default=0.01, ge=0, le=0.1)
+    """Loss of the logarithm of the CBD's modulus per kelvin above 25 degrees C [1/K] (assumed: a soft polymer)."""
     friction: float = Field(default=0.1, ge=0, le=1)
     """Coulomb friction of all contacts."""
     adhesion: float = Field(default=300.0, ge=0, le=1e4)
@@ -200,6 +214,8 @@ class Numerics(Record):
     """Drag on each bead in drying [nN us/um]."""
     gauge_pressure: float = Field(default=0.1, gt=0, le=1)
     """Pressure under which the thickness after release is read, as a thickness gauge presses [MPa]."""
+    pressure_limit: float = Field(default=3000.0, gt=0)
+    """Pressure at which a thickness counts as out of reach [MPa]."""
     viscous_drag: float = Field(default=5.0, gt=0)
     """Drag on each bead in calendering [nN us/um]."""
     voxel: float = Field(default=0.2, gt=0.02, le=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from making import component_masses, counts, small
 
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import Beads
+from mesoforge.physics.drives import FACES
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import BEADS, CURVE, LOADED, STAGES, VOXELS, Electrode, manufacture
 from mesoforge.physics.measurement import PROPERTIES
@@ -141,6 +143,32 @@ def test_the_gap_drive_satisfies_the_spring_of_the_machine(make: Make) -> None:
     found = make(recipe).properties
     spring = 40.0 * (found["thickness_under_load"] - 6.0)
     assert found["calendering_pressure"] == pytest.approx(spring, rel=0.03)
+
+
+def test_the_thickness_drive_reaches_the_thickness_of_the_whole_coating(make: Make) -> None:
+    recipe = small(calendering__thickness=32.0, calendering__mass_loading=10.0)
+    found = make(recipe).properties
+    assert 4 * (found["thickness_under_load"] - FACES) + FACES == pytest.approx(32, abs=0.05)
+
+
+def test_the_line_load_is_the_pressure_over_the_arc_between_rolls_and_coating(make: Make) -> None:
+    found = make(small(calendering__line_load=60.0, calendering__mass_loading=10.0)).properties
+    arc = np.sqrt(125e3 * 4 * (found["dried_thickness"] - found["thickness_under_load"]))
+    assert found["calendering_pressure"] * arc / 1000 == pytest.approx(60, rel=0.05)
+
+
+def test_a_compression_out_of_reach_fails_with_the_lowest_porosity_that_was_reached(store: Store) -> None:
+    failure = manufacture(small(calendering__compression=0.3, numerics__pressure_limit=5.0), store)
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.stage) == ("unreachable", "calendering")
+    assert re.search(r"lowest porosity reached was 0\.\d+, at a compression of 0\.[012]", failure.reason)
+
+
+def test_a_compression_beyond_the_pores_is_refused_before_it_is_simulated(store: Store) -> None:
+    failure = manufacture(small(calendering__compression=0.69), store)
+    assert isinstance(failure, Failure)
+    assert failure.kind == "unreachable"
+    assert "no compression beyond that can be reached" in failure.reason
 
 
 @pytest.mark.parametrize("stage", ["drying", "calendering"])
