@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from mesoforge.physics.balance import balance
-from mesoforge.physics.beads import Beads, wrapped
+from mesoforge.physics.beads import CBD, Beads, wrapped
 from mesoforge.physics.contact import (
     Law,
     calendering_law,
@@ -50,12 +50,16 @@ LEAST_GAUGE = 0.001
 
 @dataclass(frozen=True, slots=True)
 class CalenderedResult:
-    """The electrode after release and at maximum load, the pressure there [MPa], and the plane's curve."""
+    """The electrode after release and at maximum load, the pressure there [MPa], and the plane's curve.
+
+    ``cbd_volume_kept`` is the share of the CBD beads' volume that their permanent flattening left them.
+    """
 
     beads: Beads
     loaded: Beads
     pressure: float
     curve: Curve
+    cbd_volume_kept: float
 
 
 def loading_script(recipe: Recipe, dried: float) -> str:
@@ -155,7 +159,8 @@ def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
     size = flattened(loaded, dried, before, recipe.force_field.plasticity)
     script = release_script(recipe, height, pressure)
     released, release_curve = _stroke(loaded, size, recipe, script, folder / "release", release_law(recipe).scale)
-    return CalenderedResult(released, loaded, pressure, loading_curve + release_curve)
+    kept = float(np.mean((size / before)[dried.kind == CBD] ** 3))
+    return CalenderedResult(released, loaded, pressure, loading_curve + release_curve, kept)
 
 
 def _load(dried: Beads, size: Reals, recipe: Recipe, folder: Path) -> tuple[Beads, Curve]:

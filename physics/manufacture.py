@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mesoforge.physics import calendering, drying, measurement, packing, slurry
+from mesoforge.physics.balance import consolidated, nanoporosity_left
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import Failure, PhysicsError
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.recipe import Recipe
-from mesoforge.physics.store import Store, Stored, digest
+from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
 VERSIONS = {"packing": 1, "slurry": 2, "drying": 2, "calendering": 3, "measurement": 4}
@@ -188,14 +189,21 @@ def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
         "porosity_under_load": loaded["porosity"],
         "porosity_bulk_under_load": loaded["porosity_bulk"],
         "calendering_pressure": pressed.pressure,
+        "cbd_nanoporosity": _nanoporosity(recipe, pressed.cbd_volume_kept),
     }
 
 
+def _nanoporosity(recipe: Recipe, kept: float) -> float:
+    whole = recipe.drying.cbd_nanoporosity
+    return nanoporosity_left(recipe, kept) if recipe.calendering.nanopores_close else whole
+
+
 def _measure(recipe: Recipe, before: Path, folder: Path) -> Numbers:
-    beads = Beads.load(before / BEADS)
-    voxels = voxelise(beads, recipe)
+    beads, nanoporosity = Beads.load(before / BEADS), numbers_of(before)["cbd_nanoporosity"]
+    now = consolidated(recipe, nanoporosity) if recipe.calendering.nanopores_close else recipe
+    voxels = voxelise(beads, now)
     voxels.save(folder / VOXELS)
-    return measurement.loads(beads, recipe) | measurement.structure(voxels, recipe)
+    return measurement.loads(beads, now) | measurement.structure(voxels, now)
 
 
 MAKERS: dict[str, Callable[[Recipe, Path, Path], Numbers]] = {

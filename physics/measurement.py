@@ -54,6 +54,7 @@ PROPERTIES: dict[str, Property] = {
     "compression_under_load": Property("", "thickness reduction at maximum load over the dried thickness"),
     "compression_after_release": Property("", "thickness reduction after release over the dried thickness"),
     "calendering_pressure": Property("MPa", "pressure on the electrode at maximum load"),
+    "cbd_nanoporosity": Property("", "nanopores inside the CBD after calendering, by volume"),
     "pore_diameter_mean": Property("um", "mean local thickness of the pores, by volume"),
     "krumbein_sphericity_mean": Property("", "mean (bc/a^2)^(1/3) of the secondary particles' inertia ellipsoids"),
     "secondary_particles": Property("", "number of secondary particles"),

@@ -153,6 +153,8 @@ class Calendering(Record):
     line load are those of that coating. Without it the volume's own loading."""
     temperature: float = Field(default=60.0, ge=0, le=200)
     """Temperature of the rolls [degrees C] (the paper: 60); it softens the CBD."""
+    nanopores_close: bool = False
+    """Whether the permanent flattening of CBD beads takes their nanopores away; else it only shifts material aside."""
 
     @model_validator(mode="before")
     @classmethod

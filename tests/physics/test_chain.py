@@ -171,6 +171,15 @@ def test_a_compression_beyond_the_pores_is_refused_before_it_is_simulated(store:
     assert "no compression beyond that can be reached" in failure.reason
 
 
+def test_nanopores_that_close_leave_the_total_porosity_and_raise_that_between_the_beads(make: Make) -> None:
+    open_, closed = make(BASE), make(BASE.with_values({"calendering.nanopores_close": True}))
+    assert closed.properties["cbd_nanoporosity"] < open_.properties["cbd_nanoporosity"] == BASE.drying.cbd_nanoporosity
+    assert closed.properties["porosity"] == open_.properties["porosity"]
+    assert closed.properties["porosity_voxels"] == pytest.approx(open_.properties["porosity_voxels"], abs=0.002)
+    pores = [(Voxels.load(one.stages["measurement"] / VOXELS).phase == 0).mean() for one in (open_, closed)]
+    assert pores[1] > pores[0]
+
+
 @pytest.mark.parametrize("stage", ["drying", "calendering"])
 def test_plane_and_collector_carry_the_same_pressure_at_rest(make: Make, stage: str) -> None:
     rows = curve(make(BASE), stage)
