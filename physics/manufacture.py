@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mesoforge.physics import calendering, drying, measurement, packing, slurry
+from mesoforge.physics import calendering, drying, measurement, packing, slurry, wet_structure
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import Failure, PhysicsError
 from mesoforge.physics.lammps.execute import version
@@ -17,18 +17,18 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, Stored, digest
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 1, "slurry": 2, "drying": 1, "calendering": 2, "measurement": 3}
+VERSIONS = {"packing": 2, "slurry": 3, "drying": 1, "calendering": 2, "measurement": 3}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
     "packing": ("numpy", "scipy"),
-    "slurry": ("lammps",),
+    "slurry": ("lammps", "numpy", "scipy"),
     "drying": ("lammps",),
     "calendering": ("lammps",),
     "measurement": ("porespy", "taufactor"),
 }
 """Whose version, when it changes, may change a stage's result."""
-BEADS, LOADED, VOXELS, CURVE = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv"
+BEADS, LOADED, VOXELS, CURVE, PAIRS = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv", "pairs.csv"
 Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
 CONTACTS = {"cbd_modulus", "friction", "adhesion"}
@@ -150,10 +150,19 @@ def _pack(recipe: Recipe, _: Path, folder: Path) -> Numbers:
 def _slurry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     wet = slurry.make_slurry(Beads.load(before / BEADS), recipe, folder)
     wet.beads.save(folder / BEADS)
+    wet_structure.pair_distribution(wet.beads).save(folder / PAIRS)
+    mixing = wet_structure.homogeneity(wet.beads, recipe.seed)
     return {
         "slurry_density": wet.density,
-        "slurry_density_sd": wet.density_sd,
+        "slurry_density_error": wet.density_error,
         "slurry_density_additive": wet.additive_density,
+        "slurry_steps": float(wet.steps),
+        "slurry_side": float(wet.beads.box[0]),
+        "slurry_heterogeneity": float(mixing.ratio[0]),
+        "slurry_heterogeneity_error": float(mixing.random_sd[0] / mixing.random[0]),
+        "slurry_heterogeneity_cbd": float(mixing.ratio[1]),
+        "slurry_spread_active": float(mixing.spread[0]),
+        "slurry_spread_cbd": float(mixing.spread[1]),
     }
 
 
@@ -218,5 +227,11 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
             f"Sizes: a volume of {recipe.volume.side:g} um holds particles up to {recipe.largest_diameter:g} um: the "
             f"size distribution was cut there and not at {recipe.particles.max_diameter:g} um; raise volume.side to "
             f"{2.5 * recipe.particles.max_diameter:g} um for all of it.",
+        )
+    if recipe.volume.start_box is not None:
+        side, height = recipe.foretold_edges
+        said.append(
+            f"Start box: the slurry shrinks in proportion and would end at about {side:.3g} by {height:.3g} um where "
+            f"volume.side is {recipe.volume.side:g} um: cross-section and mass_loading go with that."
         )
     return tuple(said)
