@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -60,16 +60,25 @@ def manufacture(recipe: Recipe, store: Store, on_stage: Callable[[str], None] = 
     Returns:
         The electrode, or the failure of the stage that went wrong.
     """
-    began, chain, before = time.monotonic(), identity(recipe), Path()
+    began, chain = time.monotonic(), identity(recipe)
+    done = obtain(recipe, store, STAGES, on_stage)
+    return done if isinstance(done, Failure) else _electrode(recipe, done, chain, time.monotonic() - began)
+
+
+def obtain(
+    recipe: Recipe, store: Store, stages: Sequence[str], on_stage: Callable[[str], None] = lambda _: None
+) -> dict[str, Stored] | Failure:
+    """Find or make the first stages of the chain, in order; stop at the one that goes wrong."""
+    chain, before = identity(recipe), Path()
     done: dict[str, Stored] = {}
-    for stage, make in MAKERS.items():
+    for stage in stages:
         on_stage(stage)
         try:
-            done[stage] = store.obtain(stage, chain[stage], partial(make, recipe, before))
+            done[stage] = store.obtain(stage, chain[stage], partial(MAKERS[stage], recipe, before))
         except PhysicsError as error:
             return Failure(error.kind, stage, error.reason)
         before = done[stage].folder
-    return _electrode(recipe, done, chain, time.monotonic() - began)
+    return done
 
 
 def identity(recipe: Recipe) -> Identity:

@@ -178,6 +178,8 @@ class ForceField(Record):
     """Lennard-Jones sigma of a CBD + solvent bead over its diameter by mass balance; fitted to a slurry density."""
     slurry_well_depth: float = Field(default=500.0, gt=1, lt=1e5)
     """Lennard-Jones well depth in the slurry [fJ]."""
+    slurry_drag: float = Field(default=100.0, gt=0, le=1e5)
+    """Drag between neighbouring beads in the sheared slurry [nN us/um], for the liquid; assumed, sets the viscosity."""
     cbd_modulus: float = Field(default=2.0, gt=0.01, le=100)
     """Contact modulus of the dried CBD [GPa]; that of the active material is the material's own."""
     friction: float = Field(default=0.1, ge=0, le=1)

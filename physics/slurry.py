@@ -97,14 +97,27 @@ print           "done" file done
 
 def _potential(recipe: Recipe) -> str:
     """Write the shifted-force Lennard-Jones potential of each pair of kinds."""
-    field, active = recipe.force_field, recipe.particles.primary_diameter
-    cbd = balance(recipe).wet_bead_diameter * field.slurry_bead_factor
-    pairs = [("1 1", active), ("1 2", (active + cbd) / 2), ("2 2", cbd)]
+    sigmas, depth = pair_sigmas(recipe), recipe.force_field.slurry_well_depth
     coefficients = [
-        f"pair_coeff      {pair} {field.slurry_well_depth:.10g} {sigma:.10g} {CUTOFF * sigma:.10g}"
-        for pair, sigma in pairs
+        f"pair_coeff      {pair} {depth:.10g} {sigma:.10g} {CUTOFF * sigma:.10g}" for pair, sigma in sigmas.items()
     ]
-    return "\n".join([f"pair_style      lj/smooth/linear {CUTOFF * cbd:.10g}", *coefficients])
+    return "\n".join([f"pair_style      lj/smooth/linear {CUTOFF * sigmas['2 2']:.10g}", *coefficients])
+
+
+def pair_sigmas(recipe: Recipe) -> dict[str, float]:
+    """Return the size sigma of the potential [um] for each pair of kinds, named as in LAMMPS."""
+    active = recipe.particles.primary_diameter
+    cbd = balance(recipe).wet_bead_diameter * recipe.force_field.slurry_bead_factor
+    return {"1 1": active, "1 2": (active + cbd) / 2, "2 2": cbd}
+
+
+def write_slurry(beads: Beads, recipe: Recipe, path: Path, walls: bool = False) -> None:
+    """Write the data file of a slurry, beads of CBD with their solvent."""
+    amounts, sigmas = balance(recipe), pair_sigmas(recipe)
+    masses = beads.by_kind(
+        amounts.active_bead_volume * amounts.active_density, amounts.cbd_bead_mass + amounts.solvent_per_bead
+    )
+    write_data(beads, beads.by_kind(sigmas["1 1"], sigmas["2 2"]), masses, path, walls)
 
 
 def _until_settled(tolerance: float) -> str:
@@ -143,11 +156,7 @@ def make_slurry(packed: Beads, recipe: Recipe, folder: Path) -> SlurryResult:
         PhysicsError: the simulation failed, or the density did not converge.
     """
     amounts = balance(recipe)
-    cbd = amounts.wet_bead_diameter * recipe.force_field.slurry_bead_factor
-    wet_mass = amounts.cbd_bead_mass + amounts.solvent_per_bead
-    diameters = packed.by_kind(recipe.particles.primary_diameter, cbd)
-    masses = packed.by_kind(amounts.active_bead_volume * amounts.active_density, wet_mass)
-    write_data(packed, diameters, masses, folder / DATA)
+    write_slurry(packed, recipe, folder / DATA)
     execute(slurry_script(recipe), folder, recipe.numerics.time_limit)
     if (folder / "not_converged").exists():
         steps = MOST_CHUNKS * CHUNK
