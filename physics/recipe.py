@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,8 @@ from mesoforge.physics.record import Record, read_yaml
 
 DRIVES = ("compression", "thickness", "pressure", "line_load", "gap")
 """What may drive the calender, as the recipe names it."""
+ROOM = 1.5
+"""Least volume of a starting box over that of the slurry."""
 ROLES = {"active": "active", "carbon": "additive", "binder": "additive", "solvent": "solvent"}
 
 
@@ -102,6 +104,9 @@ class Particles(Record):
         return self
 
 
+Edge = Annotated[float, Field(gt=2, le=1000)]
+
+
 class Volume(Record):
     """The simulated representative volume."""
 
@@ -109,6 +114,8 @@ class Volume(Record):
     """Lateral edge [um], periodic; at least 2.5 times the largest particle, else the size distribution is cut."""
     mass_loading: float = Field(default=5.5, gt=0.2, le=100)
     """Dry mass per area of collector [mg/cm2]."""
+    start_box: tuple[Edge, Edge, Edge] | None = None
+    """Edges of the box in which the packing starts [um]; by default five times the slurry, shaped to end at side."""
 
 
 class Slurry(Record):
@@ -117,7 +124,7 @@ class Slurry(Record):
     pressure: float = Field(default=0.1, gt=0, le=10)
     """Isotropic pressure [MPa]."""
     tolerance: float = Field(default=1e-4, gt=0, lt=0.1)
-    """Relative change of the density, per thousand steps, at which it counts as converged."""
+    """Relative change of the density still to come, as foretold from its decay, at which it counts as converged."""
 
 
 class Drying(Record):
@@ -185,6 +192,8 @@ class ForceField(Record):
     """Lennard-Jones sigma of a CBD + solvent bead over its diameter by mass balance; fitted to a slurry density."""
     slurry_well_depth: float = Field(default=500.0, gt=1, lt=1e5)
     """Lennard-Jones well depth in the slurry [fJ]."""
+    slurry_drag: float = Field(default=100.0, gt=0, le=1e5)
+    """Drag between neighbouring beads in the sheared slurry [nN us/um], for the liquid; assumed, sets the viscosity."""
     cbd_modulus: float = Field(default=2.0, gt=0.01, le=100)
     """Contact modulus of the dried CBD at 25 degrees C [GPa]; that of the active material is the material's own."""
     cbd_thermal_softening: float = Field(default=0.01, ge=0, le=0.1)
@@ -279,6 +288,39 @@ class Recipe(Record):
             )
         return self
 
+    @model_validator(mode="after")
+    def _starts_dilute(self) -> Self:
+        if self.volume.start_box is None:
+            return self
+        due, edge = ROOM * self.slurry_volume, 2.5 * self.largest_diameter
+        if math.prod(self.volume.start_box) < due or min(self.volume.start_box) < edge:
+            shown = " x ".join(f"{length:g}" for length in self.volume.start_box)
+            raise ValueError(
+                f"volume.start_box is {shown} um but must hold {due:.0f} um3, {ROOM:g} times the slurry's volume, and "
+                f"have edges of {edge:.3g} um or more: enlarge it, or leave it out."
+            )
+        return self
+
+    @property
+    def slurry_volume(self) -> float:
+        """Volume of the slurry if volumes just add [um3], but for the rounding to whole beads."""
+        mix, stuff = self.formulation, self.materials
+        specific = (
+            mix.active_material / stuff.active.density
+            + mix.carbon / stuff.carbon.density
+            + mix.binder / stuff.binder.density
+            + (1 / mix.solids_content - 1) / stuff.solvent.density
+        )
+        return 10 * self.volume.mass_loading * self.volume.side**2 * specific
+
+    @property
+    def foretold_edges(self) -> tuple[float, float]:
+        """Side and height of the slurry [um] if volumes just add: in proportion to the start box, if there is one."""
+        if self.volume.start_box is None:
+            return self.volume.side, self.slurry_volume / self.volume.side**2
+        shrinkage = math.cbrt(self.slurry_volume / math.prod(self.volume.start_box))
+        return self.volume.start_box[0] * shrinkage, self.volume.start_box[2] * shrinkage
+
     @property
     def largest_diameter(self) -> float:
         """Largest particle that the volume holds [um]: its side is at least 2.5 times that."""
@@ -321,7 +363,7 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]
         if isinstance(value, Mapping):
             rows += _flatten(value, f"{prefix}{key}.")
         elif value is not None:
-            rows.append((f"{prefix}{key}", value))
+            rows.append((f"{prefix}{key}", " x ".join(map(str, value)) if isinstance(value, tuple) else value))
     return rows
 
 
