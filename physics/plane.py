@@ -147,7 +147,7 @@ def execute_plane(script: str, recipe: Recipe, folder: Path) -> None:
         PhysicsError: as ``execute`` does, and ``not_converged`` with the stroke in which the plane found no rest.
     """
     try:
-        execute(script, folder, recipe.numerics.time_limit)
+        execute(script, folder, recipe.numerics.time_limit, recipe.numerics.ranks)
     except PhysicsError:
         note = folder / "not_converged"
         if note.exists():

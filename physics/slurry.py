@@ -128,7 +128,7 @@ def make_slurry(packed: Beads, recipe: Recipe, folder: Path) -> SlurryResult:
     diameters = packed.by_kind(recipe.particles.primary_diameter, cbd)
     masses = packed.by_kind(amounts.active_bead_volume * amounts.active_density, wet_mass)
     write_data(packed, diameters, masses, folder / DATA)
-    execute(slurry_script(recipe), folder, recipe.numerics.time_limit)
+    execute(slurry_script(recipe), folder, recipe.numerics.time_limit, recipe.numerics.ranks)
     if (folder / "not_converged").exists():
         steps = MOST_CHUNKS * CHUNK
         raise PhysicsError(
