@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -92,6 +93,7 @@ def drive(
         InputError: the study's journal is of another problem, or another process drives it.
     """
     Store(home.store)
+    _mind_cores(plan, complain)
     name = plan.study.name
     with home.only_driver(name):
         campaign = Campaign(plan.problem, Journal(home.journal(name)), plan.study.strategy)
@@ -104,6 +106,15 @@ def drive(
             follower.finish("interrupted", None)
             raise
         return conclude(plan, campaign, home, follower)
+
+
+def _mind_cores(plan: Plan, complain: Say) -> None:
+    workers, ranks, cores = plan.study.workers, plan.base.numerics.ranks, os.cpu_count() or 1
+    if ranks > 1 and workers * ranks > cores:
+        complain(
+            f"{workers} workers with {ranks} ranks each share {cores} cores: lower one of them, or each rank waits "
+            "for the others."
+        )
 
 
 def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work: Work) -> None:

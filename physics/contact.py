@@ -118,7 +118,7 @@ def contact_script(recipe: Recipe, law: Law, drag: float) -> str:
     mixed = 2 / (1 / law.active + 1 / law.cbd)
     tail = _tangential(law)
     return f"""{UNITS}boundary        p p f
-read_data       {DATA}
+{_columns(recipe.numerics.ranks)}read_data       {DATA}
 group           active type 1
 group           cbd type 2
 pair_style      granular
@@ -134,6 +134,11 @@ fix             drag all viscous {drag:.10g}
 compute         heat all temp/sphere
 thermo_modify   temp heat
 """
+
+
+def _columns(ranks: int) -> str:
+    """Let each of several ranks have a column from collector to plane, so that the falling plane empties none."""
+    return "" if ranks == 1 else "processors      * * 1\n"
 
 
 def wall_law(law: Law, group: str) -> str:

@@ -95,7 +95,8 @@ def identity(recipe: Recipe) -> Identity:
     own, parent = _own_inputs(recipe), ""
     chain: Identity = {}
     for stage in STAGES:
-        engine = {tool: version(tool) for tool in TOOLS[stage]} | {"ranks": 1}
+        ranks = recipe.numerics.ranks if "lammps" in TOOLS[stage] else 1
+        engine = {tool: version(tool) for tool in TOOLS[stage]} | {"ranks": ranks}
         chain[stage] = {"stage": stage, "version": VERSIONS[stage], "parent": parent, **engine, **own[stage]}
         parent = digest(chain[stage])
     return chain

@@ -165,7 +165,7 @@ def execute_plane(script: str, recipe: Recipe, folder: Path) -> None:
             ``unreachable`` with the one whose load went beyond its limit.
     """
     try:
-        execute(script, folder, recipe.numerics.time_limit)
+        execute(script, folder, recipe.numerics.time_limit, recipe.numerics.ranks)
     except PhysicsError:
         for kind, said in GAVE_UP.items():
             if (folder / kind).exists():

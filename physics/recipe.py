@@ -231,6 +231,8 @@ class Numerics(Record):
     """Drag on each bead in calendering [nN us/um]."""
     voxel: float = Field(default=0.2, gt=0.02, le=2)
     """Edge of a voxel in the measurement [um]."""
+    ranks: int = Field(default=1, ge=1, le=256)
+    """Processor cores per simulation (MPI ranks); forces are summed in another order, so paths part as for a seed."""
     time_limit: float = Field(default=3600.0, gt=0)
     """Longest wall-clock time of one simulation [s]; beyond it the run has failed. Not part of a result's identity."""
 

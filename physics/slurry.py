@@ -157,7 +157,7 @@ def make_slurry(packed: Beads, recipe: Recipe, folder: Path) -> SlurryResult:
     """
     amounts = balance(recipe)
     write_slurry(packed, recipe, folder / DATA)
-    execute(slurry_script(recipe), folder, recipe.numerics.time_limit)
+    execute(slurry_script(recipe), folder, recipe.numerics.time_limit, recipe.numerics.ranks)
     if (folder / "not_converged").exists():
         steps = MOST_CHUNKS * CHUNK
         raise PhysicsError(

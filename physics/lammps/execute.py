@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +15,11 @@ from mesoforge.physics.failure import PhysicsError
 
 SCRIPT, DONE, ERRORS, LOG = "in.lammps", "done", "stderr.txt", "log.lammps"
 FOREIGN = ("PMI", "MPI_", "PMIX", "HYDRA", "HYDI")
+CHILD = "mesoforge.physics.lammps.child"
+PATIENCE = 5.0
+"""How long mpiexec is given to end its ranks, which have sessions of their own, before it is killed [s]."""
+LEAST_SIGNAL = 4
+"""mpiexec ends with the number of the signal that ended a rank; the child itself ends with less than this."""
 UNSTABLE = ("Non-numeric", "out of range", "Out of range", "neighbor bins", "atoms missing", "NaN", " nan")
 """What LAMMPS says of positions that have run away."""
 
@@ -25,13 +32,14 @@ def version(tool: str = "lammps") -> str:
     return importlib.metadata.version(tool)
 
 
-def execute(script: str, folder: Path, time_limit: float) -> None:
+def execute(script: str, folder: Path, time_limit: float, ranks: int = 1) -> None:
     """Run a script inside a folder that holds the files it reads.
 
     Args:
         script: the LAMMPS input; its last command must write the file ``done``.
         folder: working directory; keeps the script, the log and the output.
         time_limit: wall-clock seconds after which the simulation is killed.
+        ranks: MPI processes that share the simulation.
 
     Raises:
         PhysicsError: ``timeout``, ``crashed``, ``lost_beads`` or ``unstable``, with a reason.
@@ -39,7 +47,7 @@ def execute(script: str, folder: Path, time_limit: float) -> None:
     (folder / SCRIPT).write_text(script, encoding="utf-8")
     with (folder / ERRORS).open("wb") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-m", "mesoforge.physics.lammps.child", SCRIPT, str(os.getpid())],
+            [*_launcher(ranks), sys.executable, "-m", CHILD, SCRIPT, str(os.getpid())],
             cwd=folder,
             env=_environment(),
             stdin=subprocess.DEVNULL,
@@ -53,7 +61,36 @@ def execute(script: str, folder: Path, time_limit: float) -> None:
             raise PhysicsError("timeout", f"the simulation ran longer than its limit of {time_limit:g} s") from None
         finally:
             _kill(child)
-    _judge(status, folder)
+    _judge(-status if ranks > 1 and status >= LEAST_SIGNAL else status, folder)
+
+
+def _launcher(ranks: int) -> list[str]:
+    """Return what starts several processes as the ranks of one simulation; for one there is nothing to start."""
+    return [] if ranks == 1 else [*_mpiexec(ranks), "-n", str(ranks)]
+
+
+def _mpiexec(ranks: int) -> list[str]:
+    """Return the mpiexec of the MPI that LAMMPS was linked against, or else the first on the path.
+
+    Ours starts ranks on this machine, whatever batch system it finds around it.
+    """
+    ours, other = _installed_mpiexec(), shutil.which("mpiexec")
+    if ours is None and other is None:
+        raise PhysicsError(
+            "crashed", f"numerics.ranks is {ranks} but there is no mpiexec: install mpich, or set numerics.ranks to 1"
+        )
+    return [ours, "-launcher", "fork", "-rmk", "user"] if ours else [str(other)]
+
+
+def _installed_mpiexec() -> str | None:
+    import importlib.metadata
+
+    try:
+        files = importlib.metadata.files("mpich") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    found = [str(file.locate()) for file in files if file.name == "mpiexec"]
+    return next((path for path in found if os.access(path, os.X_OK)), None)
 
 
 def _environment() -> dict[str, str]:
@@ -62,7 +99,11 @@ def _environment() -> dict[str, str]:
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child's whole process group, if anything of it is left."""
+    """End the child and all that it started, if anything of it is left."""
+    child.terminate()
+    end = time.monotonic() + PATIENCE
+    while child.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()

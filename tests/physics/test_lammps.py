@@ -58,6 +58,7 @@ FAILURES = {
 }
 """Script, kind of failure, how its reason begins."""
 LONG = GAS.format(depth=1e-9, step=1e-9, steps=2_000_000_000)
+RANKS = (1, 2)
 
 
 def test_a_script_that_reaches_its_end_leaves_its_log_and_its_mark(tmp_path: Path) -> None:
@@ -67,14 +68,17 @@ def test_a_script_that_reaches_its_end_leaves_its_log_and_its_mark(tmp_path: Pat
     assert (tmp_path / "in.lammps").read_text(encoding="utf-8") == FINE
 
 
+@pytest.mark.parametrize("ranks", RANKS)
 @pytest.mark.parametrize(("script", "kind", "reason"), FAILURES.values(), ids=FAILURES)
 def test_what_goes_wrong_inside_lammps_is_a_failure_with_its_reason(
-    tmp_path: Path, script: str, kind: str, reason: str
+    tmp_path: Path, script: str, kind: str, reason: str, ranks: int
 ) -> None:
     with pytest.raises(PhysicsError) as error:
-        execute(script, tmp_path, 60)
+        execute(script, tmp_path, 60, ranks)
     assert error.value.kind == kind, error.value.reason
     assert error.value.reason.startswith(reason)
+    assert read(tmp_path / "stderr.txt").count("ERROR") == reason.count("ERROR"), "it is told once"
+    wait_for(lambda: not running(tmp_path), 5)
 
 
 @pytest.mark.parametrize(("number", "said"), [(9, "SIGKILL (out of memory?)"), (11, "SIGSEGV")])
@@ -94,25 +98,46 @@ def test_a_killed_child_is_a_crash_that_names_the_signal(
     assert error.value.reason == f"LAMMPS was ended by signal {said}"
 
 
-def test_a_simulation_that_hangs_is_killed_at_its_time_limit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [9, 11])
+def test_a_rank_that_is_killed_takes_the_others_with_it_and_the_crash_names_the_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def kill_soon(child: subprocess.Popen[bytes], timeout: float) -> int:
+        wait_for(lambda: "Per MPI rank" in read(tmp_path / "log.lammps"))
+        os.kill(ranks_in(tmp_path)[-1], number)
+        return wait(child, timeout)
+
+    wait = subprocess.Popen.wait
+    monkeypatch.setattr(subprocess.Popen, "wait", kill_soon)
+    with pytest.raises(PhysicsError) as error:
+        execute(LONG, tmp_path, 60, 2)
+    assert error.value.kind == "crashed"
+    assert error.value.reason.startswith(f"LAMMPS was ended by signal {signal.Signals(number).name}")
+    wait_for(lambda: not running(tmp_path), 5)
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_a_simulation_that_hangs_is_killed_at_its_time_limit(tmp_path: Path, ranks: int) -> None:
     began = time.monotonic()
     with pytest.raises(PhysicsError, match=r"longer than its limit of 1\.5 s") as error:
-        execute(LONG, tmp_path, 1.5)
+        execute(LONG, tmp_path, 1.5, ranks)
     assert error.value.kind == "timeout"
     assert time.monotonic() - began < 5
     assert not running(tmp_path)
 
 
-def test_an_interrupt_ends_the_simulation_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ranks", RANKS)
+def test_an_interrupt_ends_the_simulation_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranks: int) -> None:
     def interrupt(child: subprocess.Popen[bytes], timeout: float | None = None) -> int:
         if timeout is not None:
+            wait_for(lambda: "Per MPI rank" in read(tmp_path / "log.lammps"))
             raise KeyboardInterrupt
         return wait(child)
 
     wait = subprocess.Popen.wait
     monkeypatch.setattr(subprocess.Popen, "wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        execute(LONG, tmp_path, 60)
+        execute(LONG, tmp_path, 60, ranks)
     assert not running(tmp_path)
 
 
@@ -120,15 +145,16 @@ PARENT = """
 import sys
 from pathlib import Path
 from mesoforge.physics.lammps.execute import execute
-execute(Path(sys.argv[1]).read_text(), Path(sys.argv[2]), 600)
+execute(Path(sys.argv[1]).read_text(), Path(sys.argv[2]), 600, int(sys.argv[3]))
 """
 
 
-def test_a_simulation_ends_when_the_process_that_wanted_it_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ranks", RANKS)
+def test_a_simulation_ends_when_the_process_that_wanted_it_is_killed(tmp_path: Path, ranks: int) -> None:
     script, folder = tmp_path / "long.txt", tmp_path / "run"
     script.write_text(LONG, encoding="utf-8")
     folder.mkdir()
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(script), str(folder)])
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(script), str(folder), str(ranks)])
     wait_for(lambda: "Per MPI rank" in read(folder / "log.lammps"))
     assert running(folder)
     os.kill(parent.pid, signal.SIGKILL)
@@ -157,6 +183,22 @@ def running(folder: Path) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def ranks_in(folder: Path) -> list[int]:
+    """Return the processes that simulate in a folder, mpiexec and its proxy left out (Linux)."""
+    told = {number: Path(f"/proc/{number}/cmdline").read_bytes() for number in running(folder)}
+    return [number for number, words in told.items() if b"mpiexec" not in words and b"child" in words]
+
+
+def test_without_mpiexec_several_ranks_are_a_failure_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boundary, "_installed_mpiexec", lambda: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(PhysicsError, match=r"numerics\.ranks is 4 but there is no mpiexec: install mpich, or set"):
+        execute(FINE, tmp_path, 60, 4)
+    execute(FINE, tmp_path, 60, 1)
 
 
 def test_no_variable_of_an_outer_mpi_reaches_the_child(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,92 @@
+"""Several ranks simulate the same physics as one: the same forces and motion, up to the order of summation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from making import small
+
+from mesoforge.physics.balance import balance
+from mesoforge.physics.beads import Beads
+from mesoforge.physics.calendering import loading_script
+from mesoforge.physics.contact import calendering_law, contact_script, diameters, masses
+from mesoforge.physics.lammps.execute import execute
+from mesoforge.physics.lammps.files import DATA, DUMP, read_positions, write_data
+from mesoforge.physics.manufacture import BEADS, Electrode, identity
+from mesoforge.physics.plane import FINISH
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.slurry import slurry_script
+
+Make = Callable[[Recipe], Electrode]
+BASE = small(calendering__pressure=100)
+SHARED = BASE.with_values({"numerics.ranks": 2})
+STEPS = 40
+
+
+def moved(script: str, beads: Beads, recipe: Recipe, folder: Path, wet: bool = False) -> np.ndarray:
+    """Return where a script brings beads with the recipe's ranks, (n, 3) [um]."""
+    amounts = balance(recipe)
+    size, mass = diameters(beads, recipe), masses(beads, recipe)
+    if wet:
+        size = beads.by_kind(recipe.particles.primary_diameter, amounts.wet_bead_diameter)
+        mass = beads.by_kind(
+            amounts.active_bead_volume * amounts.active_density, amounts.cbd_bead_mass + amounts.solvent_per_bead
+        )
+    folder.mkdir()
+    write_data(beads, size, mass, folder / DATA, walls=not wet)
+    execute(script, folder, 60, recipe.numerics.ranks)
+    return read_positions(folder / DUMP, len(beads))
+
+
+def wet_steps(recipe: Recipe) -> str:
+    head = slurry_script(recipe).split("print ")[0]
+    return f"{head}run {STEPS}\n{FINISH}"
+
+
+def pressed_steps(recipe: Recipe, height: float) -> str:
+    head = loading_script(recipe, height).split("# load")[0]
+    return f"{head}variable speed equal -5\nrun {STEPS}\n{FINISH}"
+
+
+def test_a_few_steps_of_slurry_end_in_the_same_positions_on_two_ranks(make: Make, tmp_path: Path) -> None:
+    beads = Beads.load(make(BASE).stages["packing"] / BEADS)
+    one, two = (
+        moved(wet_steps(recipe), beads, recipe, tmp_path / str(recipe.numerics.ranks), wet=True)
+        for recipe in (BASE, SHARED)
+    )
+    assert np.abs(one - beads.position).max() > 1e-3
+    np.testing.assert_allclose(two, one, atol=1e-6)
+
+
+def test_a_few_steps_under_the_plane_end_in_the_same_positions_on_two_ranks(make: Make, tmp_path: Path) -> None:
+    beads = Beads.load(make(BASE).stages["drying"] / BEADS)
+    one, two = (
+        moved(pressed_steps(recipe, beads.thickness), beads, recipe, tmp_path / str(recipe.numerics.ranks))
+        for recipe in (BASE, SHARED)
+    )
+    assert np.abs(one - beads.position).max() > 1e-3
+    np.testing.assert_allclose(two, one, atol=1e-6)
+
+
+def test_two_ranks_make_an_electrode_of_the_same_density_and_porosities_within_the_noise(make: Make) -> None:
+    one, two = make(BASE).properties, make(SHARED).properties
+    assert two["slurry_density"] == pytest.approx(one["slurry_density"], rel=0.003)
+    for name in ("dried_porosity", "porosity_under_load", "porosity"):
+        assert two[name] == pytest.approx(one[name], abs=0.06), name
+    assert two["calendering_pressure"] == pytest.approx(100, rel=0.03)
+
+
+def test_ranks_name_the_stages_that_they_simulate_and_leave_the_packing_alone() -> None:
+    one, two = identity(BASE), identity(SHARED)
+    assert one["packing"] == two["packing"]
+    assert [two[stage]["ranks"] for stage in two] == [1, 2, 2, 2, 1]
+    assert [one[stage]["ranks"] for stage in one] == [1] * 5
+
+
+def test_ranks_stand_side_by_side_under_the_plane() -> None:
+    law = calendering_law(BASE)
+    head = contact_script(BASE, law, 5.0)
+    assert contact_script(SHARED, law, 5.0) == head.replace("read_data", "processors      * * 1\nread_data")
