@@ -198,6 +198,50 @@ app.add_command(
 
 
 @app.command()
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change an input of the base recipe.")
+@click.option("--seeds", type=click.IntRange(2, 1000), default=5, show_default=True, help="Electrodes per variant.")
+@click.option("--only", metavar="NAME,...", help="What to refine: rate, voxel, volume, ...; default all.")
+@click.option(
+    "--tolerance", "given", multiple=True, metavar="NAME=VALUE", help="E.g. porosity=0.01, slurry_density=0.3%."
+)
+@click.option("--coarser", is_flag=True, help="Also try cheaper settings: the same things the other way round.")
+@click.option("--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Simulations at a time.")
+@home_option
+@json_option
+def converge(
+    recipe: Path | None, changes: tuple[str, ...], only: str | None, given: tuple[str, ...], home: Path, **rest: Any
+) -> None:
+    r"""Say whether a recipe's answers move when they are computed more finely.
+
+    One thing is refined at a time, with the same seeds: time steps, rates, drag, softening, tolerance, beads, voxels,
+    volume, ranks. Each property's shift is judged against a tolerance. Ctrl-C stops; the same command goes on.
+
+    \b
+    mesoforge converge --set volume.side=12 --set volume.mass_loading=3 --seeds 5
+    mesoforge converge mine.yaml --only rate,contact_timestep --tolerance porosity=0.005 --coarser
+    """
+    from mesoforge.experiments import shift_table
+    from mesoforge.experiments.converge import Question, write
+    from mesoforge.experiments.converge import converge as run_all
+    from mesoforge.experiments.home import Home
+    from mesoforge.experiments.pool import local_pool
+    from mesoforge.experiments.refinement import chosen_names
+    from mesoforge.experiments.shifts import tolerances
+    from mesoforge.physics.recipe import Recipe, load_recipe
+    from mesoforge.physics.store import Store
+
+    base = (load_recipe(recipe) if recipe else Recipe()).with_values(dict(map(_assignment, changes)))
+    names = chosen_names(only)
+    question = Question(base, names, rest["seeds"], tolerances(given), coarser=rest["coarser"]).checked()
+    Store(Home(home).store)
+    with shift_table.electrodes(quiet=rest["as_json"]) as watch, local_pool(rest["workers"]) as pool:
+        found = run_all(question, Home(home), pool, watch)
+    found["folder"] = str(write(found, Home(home)))
+    _print(found, shift_table.shifts, as_json=rest["as_json"])
+
+
+@app.command()
 @click.argument("study", required=False)
 @home_option
 @json_option
