@@ -200,7 +200,7 @@ class ForceField(Record):
     """Loss of the logarithm of the CBD's modulus per kelvin above 25 degrees C [1/K] (assumed: a soft polymer)."""
     friction: float = Field(default=0.1, ge=0, le=1)
     """Coulomb friction of all contacts."""
-    adhesion: float = Field(default=300.0, ge=0, le=1e4)
+    adhesion: float = Field(default=100.0, ge=0, le=1e4)
     """Surface energy of contacts with CBD [mJ/m2] (JKR)."""
     plasticity: float = Field(default=0.7, ge=0, le=0.9)
     """Share of a contact's flattening at maximum load that stays after release; 0 is elastic."""
@@ -211,13 +211,13 @@ class Numerics(Record):
 
     slurry_timestep: float = Field(default=0.01, gt=0, le=0.1)
     """Longest time step of the slurry [us]; small beads take a shorter one."""
-    rayleigh_fraction: float = Field(default=0.2, gt=0, le=0.4)
+    rayleigh_fraction: float = Field(default=0.25, gt=0, le=0.4)
     """Time step of the contact stages, as a fraction of the Rayleigh time of an active bead."""
     calendering_softening: float = Field(default=7.0, ge=1, le=100)
     """Moduli, adhesion and pressures in calendering are divided by it together and pressures multiplied back."""
     drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
     """Contact modulus of the active material in drying [GPa], a tenth of it for CBD: hard against small pressures."""
-    plane_speed: float = Field(default=1.5, gt=0, le=20)
+    plane_speed: float = Field(default=2.2, gt=0, le=20)
     """Greatest speed of the plane in calendering [um/us]."""
     drying_speed: float = Field(default=1.5, gt=0, le=20)
     """Greatest speed of the plane in drying [um/us]."""
