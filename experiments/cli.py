@@ -210,7 +210,12 @@ app.add_command(
 @home_option
 @json_option
 def converge(
-    recipe: Path | None, changes: tuple[str, ...], only: str | None, given: tuple[str, ...], home: Path, **rest: Any
+    recipe: Path | None,
+    changes: tuple[str, ...],
+    only: str | None,
+    given: tuple[str, ...],
+    home: Path,
+    **rest: Any,  # noqa: ANN401 - seeds, workers and switches, as click has checked them
 ) -> None:
     r"""Say whether a recipe's answers move when they are computed more finely.
 

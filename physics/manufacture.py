@@ -9,16 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mesoforge.physics import calendering, drying, measurement, packing, slurry, wet_structure
+from mesoforge.physics import calendering, measurement, packing, slurry, wet_structure
 from mesoforge.physics.balance import consolidated, nanoporosity_left
 from mesoforge.physics.beads import Beads
+from mesoforge.physics.drying import models as drying
 from mesoforge.physics.failure import Failure, PhysicsError
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 2, "slurry": 3, "drying": 3, "calendering": 4, "measurement": 4}
+VERSIONS = {"packing": 2, "slurry": 3, "drying": 4, "calendering": 5, "measurement": 4}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
@@ -34,7 +35,7 @@ Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
 CONTACTS = {"cbd_modulus", "friction", "adhesion"}
 CALENDERED = CONTACTS | {"plasticity", "cbd_thermal_softening"}
-DRYING_NUMERICS = {"rayleigh_fraction", "drying_modulus", "drying_speed", "drying_drag"}
+DRYING_NUMERICS = {"drying_step", "drying_modulus", "drying_speed", "drying_drag"}
 CALENDERING_NUMERICS = {
     "rayleigh_fraction",
     "calendering_softening",
@@ -194,7 +195,7 @@ def _dry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     dried = drying.dry(Beads.load(before / BEADS), recipe, folder)
     dried.beads.save(folder / BEADS)
     dried.curve.save(folder / CURVE)
-    return measurement.coating(dried.beads, recipe, "dried_")
+    return measurement.coating(dried.beads, recipe, "dried_") | measurement.dried(dried.beads, recipe)
 
 
 def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
@@ -238,10 +239,7 @@ MAKERS: dict[str, Callable[[Recipe, Path, Path], Numbers]] = {
 def notes(recipe: Recipe) -> tuple[str, ...]:
     """Say what a reader must know of the numbers: what was cut, fitted or bounded."""
     said = [
-        (
-            "Drying: thickness and porosity are predicted from drying.pressure; the level of porosity is fitted: "
-            "force_field.adhesion was chosen for the dried porosity of measured NMC111 coatings (0.46 to 0.49)."
-        ),
+        drying.note(recipe),
         "Slurry: force_field.slurry_bead_factor was fitted to one measured slurry density (94 % NMC111).",
         (
             "Calendering: loading uses the materials' own moduli and no fit; spring-back follows from "

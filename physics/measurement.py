@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mesoforge.physics.balance import MG_PER_CM2, balance
-from mesoforge.physics.beads import Beads
+from mesoforge.physics.beads import CBD, Beads
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.microstructure.bulk import bulk_porosity
 from mesoforge.physics.microstructure.phases import fractions, porosity
@@ -54,6 +55,7 @@ PROPERTIES: dict[str, Property] = {
     "thickness": Property("um", "after release, read at gauge pressure"),
     "thickness_under_load": Property("um", "at maximum load"),
     "dried_thickness": Property("um", "before calendering, read under the drying pressure"),
+    "cbd_surface_to_bottom": Property("", "CBD in the top third of the dried electrode over that in the bottom third"),
     "compression_under_load": Property("", "thickness reduction at maximum load over the dried thickness"),
     "compression_after_release": Property("", "thickness reduction after release over the dried thickness"),
     "calendering_pressure": Property("MPa", "pressure on the electrode at maximum load"),
@@ -78,6 +80,21 @@ def coating(beads: Beads, recipe: Recipe, prefix: str = "") -> dict[str, float]:
         )
     bulk = bulk_porosity(beads, recipe)
     return {f"{prefix}thickness": beads.thickness, f"{prefix}porosity": share, f"{prefix}porosity_bulk": bulk}
+
+
+def dried(beads: Beads, recipe: Recipe) -> dict[str, float]:
+    """Return how much more CBD the dried electrode has near its surface than near its collector."""
+    radius, own = recipe.drying.cbd_diameter / 2, beads.position[beads.kind == CBD, 2]
+    third = beads.thickness / 3
+    below = _share_below(own, radius, third).sum()
+    above = _share_below(-own, radius, -2 * third).sum()
+    return {"cbd_surface_to_bottom": float(above / max(below, 1.0))}  # a tiny volume may have none below
+
+
+def _share_below(heights: NDArray[np.float64], radius: float, plane: float) -> NDArray[np.float64]:
+    """Return the share of each sphere's volume below a plane, (n,)."""
+    depth = np.clip((plane - heights) / radius, -1, 1)
+    return np.asarray((2 + 3 * depth - depth**3) / 4)
 
 
 def loads(beads: Beads, recipe: Recipe) -> dict[str, float]:

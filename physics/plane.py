@@ -78,8 +78,11 @@ class Curve:
         return float(self.height[chosen].mean()), float(self.pressure[chosen].mean())
 
 
-def plane_script(law: Law, start: float) -> str:
-    """Write the collector, the plane at height ``start`` [um] and the measurement of the pressures on both."""
+def plane_script(law: Law, start: float, look: int = CHUNK) -> str:
+    """Write the collector, the plane at height ``start`` [um] and the pressures on both, measured every ``look`` steps.
+
+    ``look`` is even.
+    """
     walls, sums = [], []
     for group in GROUPS:
         contact = wall_law(law, group)
@@ -99,16 +102,16 @@ region          above plane 0 0 {start:.12g} 0 0 -1 move NULL NULL v_lift
 {chr(10).join(sums)}
 variable        top equal -(c_on_top_active+c_on_top_cbd)/(lx*ly)
 variable        low equal (c_on_low_active+c_on_low_cbd)/(lx*ly)
-fix             felt all ave/time {CHUNK // 2} 2 {CHUNK} v_top v_low
+fix             felt all ave/time {look // 2} 2 {look} v_top v_low
 thermo_style    custom step v_height v_top v_low
-thermo          {CHUNK * 100}
+thermo          {look * 100}
 print           "stroke,height,top,low" file {CURVE}
 run             0 post no
 """
 
 
-def stroke_script(number: int, stroke: Stroke) -> str:
-    """Write one stroke; its number names the rows of the curve."""
+def stroke_script(number: int, stroke: Stroke, look: int = CHUNK) -> str:
+    """Write one stroke, steered every ``look`` steps; its number names the rows of the curve."""
     return f"""
 # {stroke.name}
 variable        calm equal 0
@@ -124,8 +127,8 @@ variable        was equal $(v_error)
 variable        next equal $(-v_most*v_pace*v_bounded)
 variable        since equal $(step)
 variable        speed equal ${{next}}
-run             {CHUNK} pre no post no
-variable        height equal $(v_height+v_speed*{CHUNK}*dt)
+run             {look} pre no post no
+variable        height equal $(v_height+v_speed*{look}*dt)
 variable        since equal $(step)
 variable        load equal $(f_felt[1])
 variable        peak equal $(ternary(v_load>v_peak,v_load,v_peak))

@@ -128,14 +128,37 @@ class Slurry(Record):
 
 
 class Drying(Record):
-    """Drying by a pressure: thickness and porosity are predicted."""
+    """Drying by one of three models; ``porosity`` and ``rate`` belong to one model each."""
 
-    pressure: float = Field(default=0.04, gt=0.001, le=20)
-    """Capillary pressure that draws the coating together [MPa]."""
+    model: Literal["capillary", "to_porosity", "migration"] = "capillary"
+    """Predict the porosity from a pressure, or impose it, or let binder migrate at an evaporation rate before."""
+    pressure: float = Field(default=0.1, gt=0.001, le=20)
+    """Capillary pressure that draws the coating together [MPa] (fitted; 2 x 41 mN/m of NMP over 0.8 um)."""
+    porosity: float | None = Field(default=None, gt=0.2, lt=0.9)
+    """Porosity that the model to_porosity imposes, nanopores included."""
+    rate: float | None = Field(default=None, gt=0, le=100)
+    """Evaporation rate of the model migration [g/m2/s]."""
+    wet_thickness: float | None = Field(default=None, gt=1, le=2000)
+    """Thickness of the wet coating in the model migration [um]; where it is not given, that of the simulated slurry."""
+    binder_diffusivity: float = Field(default=100.0, gt=0, le=1e6)
+    """Effective diffusivity of the binder in the wet coating, in the model migration [um2/s] (assumed)."""
     cbd_nanoporosity: float = Field(default=0.5, ge=0, lt=0.9)
     """Volume fraction of nanopores inside the dried carbon-binder domain (the paper: 0.5)."""
     cbd_diameter: float = Field(default=1.3, gt=0.2, le=10)
     """Diameter of a dried CBD bead [um] (the paper: 1.3)."""
+
+    @model_validator(mode="after")
+    def _has_what_its_model_reads(self) -> Self:
+        for name, model in (("porosity", "to_porosity"), ("rate", "migration"), ("wet_thickness", "migration")):
+            value = getattr(self, name)
+            if value is not None and self.model != model:
+                raise ValueError(
+                    f"{name} is {value:g} but only the model {model} reads it, and the model is {self.model}: "
+                    f"leave it out, or choose {model}."
+                )
+            if value is None and self.model == model and name != "wet_thickness":
+                raise ValueError(f"{name} is missing but the model {model} needs it: add it.")
+        return self
 
 
 class Calendering(Record):
@@ -212,17 +235,19 @@ class Numerics(Record):
     slurry_timestep: float = Field(default=0.01, gt=0, le=0.1)
     """Longest time step of the slurry [us]; small beads take a shorter one."""
     rayleigh_fraction: float = Field(default=0.25, gt=0, le=0.4)
-    """Time step of the contact stages, as a fraction of the Rayleigh time of an active bead."""
+    """Time step of calendering, as a fraction of the Rayleigh time of an active bead."""
     calendering_softening: float = Field(default=7.0, ge=1, le=100)
     """Moduli, adhesion and pressures in calendering are divided by it together and pressures multiplied back."""
+    drying_step: float = Field(default=0.6, gt=0, le=0.9)
+    """Time step of drying, as a fraction of the longest that the adhesive contacts bear."""
     drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
     """Contact modulus of the active material in drying [GPa], a tenth of it for CBD: hard against small pressures."""
     plane_speed: float = Field(default=2.2, gt=0, le=20)
     """Greatest speed of the plane in calendering [um/us]."""
     drying_speed: float = Field(default=1.5, gt=0, le=20)
-    """Greatest speed of the plane in drying [um/us]."""
-    drying_drag: float = Field(default=1.0, gt=0)
-    """Drag on each bead in drying [nN us/um]."""
+    """Greatest speed of the plane in drying [um/us]; a quarter of it once it has met the coating."""
+    drying_drag: float = Field(default=20.0, gt=0)
+    """Drag on each bead in drying, against the even sinking of the whole film [nN us/um]."""
     gauge_pressure: float = Field(default=0.1, gt=0, le=1)
     """Pressure under which the thickness after release is read, as a thickness gauge presses [MPa]."""
     pressure_limit: float = Field(default=3000.0, gt=0)

@@ -14,11 +14,15 @@ import numpy as np
 import pytest
 from making import small
 
+from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.calendering import flattened, loading_script, overlaps, release_script
 from mesoforge.physics.contact import calendering_law, drying_law, release_law, timestep, true_law
 from mesoforge.physics.drives import FACES, Task
-from mesoforge.physics.drying import drying_script, settle_on_collector
+from mesoforge.physics.drying.capillary import capillary_script
+from mesoforge.physics.drying.migration import film, film_script, peclet
+from mesoforge.physics.drying.stage import settle_on_collector
+from mesoforge.physics.drying.to_porosity import to_porosity_script, wanted_thickness
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.manufacture import VERSIONS, identity
 from mesoforge.physics.packing import pack
@@ -49,10 +53,11 @@ FIXED = small(
     numerics__slurry_timestep=0.01,
     numerics__rayleigh_fraction=0.2,
     numerics__calendering_softening=7.0,
+    numerics__drying_step=0.6,
     numerics__drying_modulus=0.5,
     numerics__plane_speed=1.5,
     numerics__drying_speed=1.5,
-    numerics__drying_drag=1.0,
+    numerics__drying_drag=20.0,
     numerics__gauge_pressure=0.1,
     numerics__pressure_limit=3000.0,
     numerics__viscous_drag=5.0,
@@ -61,13 +66,24 @@ FIXED = small(
 """Every setting that a script reads, so that another default changes no script here."""
 COMPRESSED = FIXED.with_values({"calendering.compression": 0.3})
 GAPPED = FIXED.with_values({"calendering.gap": 8.0, "calendering.stiffness": 20.0})
+IMPOSED = FIXED.with_values({"drying.model": "to_porosity", "drying.porosity": 0.5})
+MIGRATED = FIXED.with_values(
+    {
+        "drying.model": "migration",
+        "drying.rate": 1.0,
+        "drying.binder_diffusivity": 100.0,
+        "drying.wet_thickness": 200.0,
+    }
+)
 THINNED = FIXED.with_values({"calendering.thickness": 90.0, "calendering.mass_loading": 25.0})
 ROLLED = FIXED.with_values(
     {"calendering.line_load": 150.0, "calendering.mass_loading": 25.0, "calendering.roll_diameter": 250.0}
 )
 SCRIPTS = {
     "slurry": slurry_script(FIXED),
-    "drying": drying_script(FIXED, 21.5),
+    "drying": capillary_script(FIXED, 21.5),
+    "drying_to_porosity": to_porosity_script(IMPOSED, 21.5, 15.0),
+    "drying_migration": film_script(MIGRATED, 21.5, 100.0),
     "calendering_load_pressure": loading_script(FIXED, 12.5),
     "calendering_load_compression": loading_script(COMPRESSED, 12.5),
     "calendering_load_gap": loading_script(GAPPED, 12.5),
@@ -197,6 +213,18 @@ def test_the_time_step_grows_as_the_root_of_the_softening() -> None:
         steps.append(timestep(recipe, calendering_law(recipe)))
     assert steps[1] == pytest.approx(2 * steps[0])
     assert timestep(FIXED, drying_law(FIXED)) > timestep(FIXED, true_law(FIXED))
+
+
+def test_the_peclet_number_is_surface_speed_times_thickness_over_diffusivity() -> None:
+    speed = 1.0 / FIXED.materials.solvent.density
+    assert peclet(MIGRATED, 21.5) == pytest.approx(speed * 200 / 100)
+    simulated = film(MIGRATED, 21.5)
+    assert simulated.speed * 21.5 / simulated.diffusivity == pytest.approx(peclet(MIGRATED, 21.5))
+
+
+def test_an_imposed_porosity_asks_for_the_thickness_of_its_solids() -> None:
+    thickness = wanted_thickness(100.0, IMPOSED)
+    assert balance(IMPOSED).porosity(100.0 * thickness) == pytest.approx(0.5)
 
 
 def test_the_slurry_s_time_step_is_the_recipe_s_unless_its_beads_vibrate_faster() -> None:
