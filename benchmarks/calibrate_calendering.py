@@ -34,6 +34,8 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store
 
 FRICTIONS, PRESSURES, SHARES = (0.05, 0.2, 0.4), (4.0, 15.0, 60.0, 200.0), (0.5, 0.9)
+INSIDE = ([0.01, FRICTIONS[0], SHARES[0]], [20.0, FRICTIONS[-1], SHARES[-1]])
+"""Bounds of stiffness, friction and share: nothing is extrapolated beyond the grid."""
 NAMES = ("calendering_pressure", "porosity_bulk_under_load", "porosity_bulk")
 LEAST, MOST = 0.05, 2000.0
 """Pressures between which the balance of machine and electrode is sought [MPa]."""
@@ -162,11 +164,12 @@ def report(rows: Sequence[Row], found: np.ndarray) -> None:
     """Print fits, errors and predictions."""
     after = np.array([row.after for row in rows])
     mean = np.array([np.delete(after, i).mean() - value for i, value in enumerate(after)])
-    spread = np.nanstd(found[..., 2], axis=3, ddof=1).mean()
+    whole = found[..., 2][np.isfinite(found[..., 2]).sum(axis=3) > 1]
+    spread = np.nanstd(whole, axis=1, ddof=1).mean()
     print(f"standard deviation of seeds, released bulk porosity: {spread:.4f}")
     print(f"{int(np.isnan(found[..., 0]).sum())} of {found[..., 0].size} simulations failed")
     models = {
-        "particles": (particle_law(found), (0.5, 0.2, 0.8), ([0.01, 0.0, 0.3], [20.0, 0.6, 0.98])),
+        "particles": (particle_law(found), (0.5, 0.2, 0.8), INSIDE),
         "exponential": (exponential, (0.5, 0.4, 0.03), ([0.01, 0.1, 0.0], [20.0, 0.9, 0.3])),
     }
     print("\n| model | fitted numbers | RMSE of the fit | leave-one-out RMSE |\n|---|---|---|---|")

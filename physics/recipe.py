@@ -223,7 +223,7 @@ class ForceField(Record):
     """Loss of the logarithm of the CBD's modulus per kelvin above 25 degrees C [1/K] (assumed: a soft polymer)."""
     friction: float = Field(default=0.1, ge=0, le=1)
     """Coulomb friction of all contacts."""
-    adhesion: float = Field(default=100.0, ge=0, le=1e4)
+    adhesion: float = Field(default=300.0, ge=0, le=1e4)
     """Surface energy of contacts with CBD [mJ/m2] (JKR)."""
     plasticity: float = Field(default=0.7, ge=0, le=0.9)
     """Share of a contact's flattening at maximum load that stays after release; 0 is elastic."""
