@@ -219,7 +219,7 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
             "Drying: thickness and porosity are predicted from drying.pressure; the level of porosity is fitted: "
             "force_field.adhesion was chosen for the dried porosity of measured NMC111 coatings (0.46 to 0.49)."
         ),
-        "Slurry: force_field.slurry_bead_factor was fitted to one measured slurry density (94 % NMC111).",
+        "Slurry: force_field.slurry_bead_factor was fitted to two measured slurry densities (94 and 96 % NMC111).",
         (
             "Calendering: loading uses the materials' own moduli and no fit; spring-back follows from "
             "force_field.plasticity, the assumed permanent share of a contact's flattening, and so does the released "
