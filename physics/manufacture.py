@@ -240,7 +240,7 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
     """Say what a reader must know of the numbers: what was cut, fitted or bounded."""
     said = [
         drying.note(recipe),
-        "Slurry: force_field.slurry_bead_factor was fitted to one measured slurry density (94 % NMC111).",
+        "Slurry: force_field.slurry_bead_factor was fitted to two measured slurry densities (94 and 96 % NMC111).",
         (
             "Calendering: loading uses the materials' own moduli and no fit; spring-back follows from "
             "force_field.plasticity, the assumed permanent share of a contact's flattening, and so does the released "

@@ -211,8 +211,8 @@ class Calendering(Record):
 class ForceField(Record):
     """Parameters of nature as the model sees them: calibrated or sampled, never optimized."""
 
-    slurry_bead_factor: float = Field(default=0.782, gt=0.5, lt=1.2)
-    """Lennard-Jones sigma of a CBD + solvent bead over its diameter by mass balance; fitted to a slurry density."""
+    slurry_bead_factor: float = Field(default=0.78, gt=0.5, lt=1.2)
+    """Lennard-Jones sigma of a CBD + solvent bead over its diameter by mass balance; fitted to two densities."""
     slurry_well_depth: float = Field(default=500.0, gt=1, lt=1e5)
     """Lennard-Jones well depth in the slurry [fJ]."""
     slurry_drag: float = Field(default=100.0, gt=0, le=1e5)
