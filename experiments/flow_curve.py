@@ -74,4 +74,9 @@ def draw(flows: Sequence[Flow], path: Path) -> Path:
         right.errorbar(rates, [f.stress for f in flows], [f.stress_error for f in flows], **looks)
         left.set(xscale="log", yscale="log", xlabel="shear rate (1/s)", ylabel="viscosity (Pa s)")
         right.set(xscale="log", xlabel="shear rate (1/s)", ylabel="shear stress (kPa)", ylim=(0, None))
+        for axis in (left.xaxis, left.yaxis, right.xaxis):
+            axis.set_minor_formatter("{x:.3g}" if axis is left.yaxis else "")
+        limits = (min(rates) / 2, max(rates) * 2)
+        left.set_xlim(*limits)
+        right.set_xlim(*limits)
         return save(figure, path)
