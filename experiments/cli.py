@@ -15,6 +15,7 @@ from mesoforge.errors import InputError
 
 if TYPE_CHECKING:
     from mesoforge.experiments.study import Kind
+    from mesoforge.physics.recipe import Recipe
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -56,6 +57,7 @@ def app(*, debug: bool) -> None:
 
     \b
     mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
+    mesoforge viscosity                             shear the slurry: viscosity against shear rate
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
     mesoforge make mine.yaml --set calendering.pressure=150
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
@@ -83,10 +85,8 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
     from mesoforge.experiments.drive import make as make_one
     from mesoforge.experiments.home import Home
     from mesoforge.experiments.work import electrode_name
-    from mesoforge.physics.recipe import Recipe, load_recipe
 
-    base = load_recipe(recipe) if recipe else Recipe()
-    chosen = base.with_values(dict(map(_assignment, changes)) | ({} if seed is None else {"seed": seed}))
+    chosen = _chosen(recipe, changes, seed)
     with printing.stages(quiet=as_json) as on_stage:
         value = make_one(chosen, Home(home), on_stage, _warn)
     if "kind" in value:
@@ -94,6 +94,37 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
         came = f"{value['stage']} ({value['kind']}): {value['reason']}"
         raise ElectrodeError(f"the electrode failed in {came}; see its files in '{files}'.")
     _print(value, printing.electrode, as_json=as_json)
+
+
+@app.command()
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option("--rate", "rates", multiple=True, type=float, metavar="1/S", help="A shear rate; repeat it for more.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change an input.")
+@click.option("--seed", type=int, help="Seed of everything random.")
+@home_option
+@json_option
+def viscosity(
+    recipe: Path | None, rates: tuple[float, ...], changes: tuple[str, ...], seed: int | None, home: Path, **shown: bool
+) -> None:
+    r"""Shear the slurry of a recipe in LAMMPS: its viscosity against the shear rate.
+
+    Three rates by default, 1e4, 3e4 and 1e5 1/s: far above a coater's, see docs/slurry.md for what they stand for. The
+    curve is kept as CSV and as a picture. What was simulated before is reused.
+
+    \b
+    mesoforge viscosity
+    mesoforge viscosity mine.yaml --rate 2e4 --rate 6e4 --set formulation.solids_content=0.65
+    """
+    from mesoforge.experiments import printing
+    from mesoforge.experiments.flow_curve import flow_curve
+    from mesoforge.experiments.home import Home
+
+    chosen = _chosen(recipe, changes, seed)
+    with printing.stages(quiet=shown["as_json"]) as on_stage:
+        value = flow_curve(chosen, rates, Home(home), on_stage)
+    if "kind" in value:
+        raise ElectrodeError(f"the slurry failed in {value['stage']} ({value['kind']}): {value['reason']}.")
+    _print(value, printing.viscosity, as_json=shown["as_json"])
 
 
 @app.command()
@@ -277,6 +308,14 @@ def dashboard(study: str | None, port: int, host: str, home: Path, *, open_brows
     with serve(home, study, port, host, open_browser=open_browser) as board:
         click.echo(f"The dashboard is at {board.address} (Ctrl-C ends it)")
         board.wait()
+
+
+def _chosen(path: Path | None, changes: Sequence[str], seed: int | None) -> Recipe:
+    """Read a recipe, or take the default, and change it as the command line says."""
+    from mesoforge.physics.recipe import Recipe, load_recipe
+
+    base = load_recipe(path) if path else Recipe()
+    return base.with_values(dict(map(_assignment, changes)) | ({} if seed is None else {"seed": seed}))
 
 
 def _assignment(text: str) -> tuple[str, Any]:

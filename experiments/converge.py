@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,13 @@ from mesoforge.physics.beads import Beads
 from mesoforge.physics.calendering import LOAD
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import CURVE, LOADED, Electrode, identity, manufacture
-from mesoforge.physics.plane import CHUNK
-from mesoforge.physics.plane import CURVE as STROKES
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, digest
 
 STRESS = "stress_at_porosity"
 """The pressure on the loading curves at one porosity that all of them pass through [MPa]."""
+RAN = re.compile(r"^Loop time of .* for (\d+) steps", re.MULTILINE)
+"""Where a log says how many steps a run took."""
 WINDOW = 0.004
 """The pressure at a porosity is the mean over so much porosity to both sides."""
 Json = dict[str, Any]
@@ -86,12 +87,11 @@ def loading_curve(made: Electrode) -> tuple[Reals, Reals]:
 
 
 def bead_steps(made: Electrode) -> float:
-    """Return beads times steps over all simulations of an electrode."""
+    """Return beads times steps over all simulations of an electrode, as LAMMPS counted them."""
     amounts = balance(made.recipe)
-    slurry = np.loadtxt(made.stages["slurry"] / "density.csv", delimiter=",", skiprows=1, ndmin=2)[-1, 0]
-    strokes = [file for stage in ("drying", "calendering") for file in made.stages[stage].rglob(STROKES)]
-    looks = sum(len(file.read_text(encoding="utf-8").splitlines()) - 1 for file in strokes)
-    return float((amounts.active_beads + amounts.cbd_beads) * (slurry + CHUNK * looks))
+    logs = [log for stage in ("slurry", "drying", "calendering") for log in made.stages[stage].rglob("log.lammps")]
+    steps = sum(int(found) for log in logs for found in RAN.findall(log.read_text(encoding="utf-8")))
+    return float((amounts.active_beads + amounts.cbd_beads) * steps)
 
 
 def common_porosity(made: Sequence[Json]) -> float:

@@ -58,7 +58,8 @@ def stages(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         task = progress.add_task("starting", total=len(WORDS))
 
         def on_stage(stage: str) -> None:
-            progress.update(task, description=WORDS.get(stage, stage), completed=list(WORDS).index(stage))
+            completed = list(WORDS).index(stage) if stage in WORDS else None
+            progress.update(task, description=WORDS.get(stage, stage), completed=completed)
 
         yield on_stage
 
@@ -131,6 +132,21 @@ def electrode(value: Mapping[str, Any]) -> None:
     reused = f", reused: {', '.join(value['found'])}" if value["found"] else ""
     console.print(f"{value['wall_s']:.1f} s{reused}; electrode {value['electrode'][:12]}", highlight=False)
     console.print(f"Pictures, recipe and log: {value['portrait']}", highlight=False)
+
+
+def viscosity(value: Mapping[str, Any]) -> None:
+    """Print the flow curve of a slurry, what to know of it, and where its files lie."""
+    console = Console()
+    table = Table("rate 1/s", "stress kPa", "viscosity Pa s", "steady", "steps", "s", title="Slurry", box=box.SIMPLE)
+    for flow in value["flows"]:
+        stress = f"{flow['stress']:.4g} ± {flow['stress_error']:.1g}"
+        read = f"{flow['viscosity']:.3g} ± {flow['viscosity_error']:.1g}"
+        steady = "yes" if flow["steady"] else "no"
+        table.add_row(number(flow["rate"]), stress, read, steady, str(flow["steps"]), f"{flow['seconds']:.0f}")
+    console.print(table)
+    for note in value["notes"]:
+        console.print(f"[dim]{note}[/dim]")
+    console.print(f"Curve: {value['curve']}, {value['picture']}", highlight=False, soft_wrap=True)
 
 
 def studies(value: Mapping[str, Any]) -> None:

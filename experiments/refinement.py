@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mesoforge.errors import InputError
@@ -68,9 +69,14 @@ def variants(base: Recipe, names: Collection[str], seeds: int, *, coarser: bool)
             yield _refined(base, name, seeds)
     for name in SCALED:
         if coarser and name in names:
-            words, factor, _ = SCALED[name]
-            recipe = _scaled(base, name, 1 / factor)
-            yield Variant(f"{name}{COARSER}", f"twice the {words}", recipe, coarser=True)
+            yield from _coarsened(base, name)
+
+
+def _coarsened(base: Recipe, name: str) -> Iterator[Variant]:
+    """Yield the opposite of a refinement, unless a setting is at its bound already."""
+    words, factor, _ = SCALED[name]
+    with suppress(InputError):
+        yield Variant(f"{name}{COARSER}", f"twice the {words}", _scaled(base, name, 1 / factor), coarser=True)
 
 
 def _refined(base: Recipe, name: str, seeds: int) -> Variant:

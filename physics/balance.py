@@ -113,6 +113,19 @@ def balance(recipe: Recipe) -> Balance:
     )
 
 
+def nanoporosity_left(recipe: Recipe, kept: float) -> float:
+    """Return the nanoporosity of the CBD once its beads have only this share of their volume; solids cannot shrink."""
+    solid = 1 - recipe.drying.cbd_nanoporosity
+    return max(0.0, 1 - solid / kept)
+
+
+def consolidated(recipe: Recipe, nanoporosity: float) -> Recipe:
+    """Return the recipe whose CBD beads have the same mass but another nanoporosity, and so another diameter."""
+    before = recipe.drying
+    shrunk = before.cbd_diameter * ((1 - before.cbd_nanoporosity) / (1 - nanoporosity)) ** (1 / 3)
+    return recipe.with_values({"drying.cbd_diameter": shrunk, "drying.cbd_nanoporosity": nanoporosity})
+
+
 def foretold(recipe: Recipe) -> dict[str, float]:
     """Return the properties that mass balance alone foretells, without any simulation, by name and in user units.
 

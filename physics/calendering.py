@@ -1,6 +1,6 @@
 """Calendering: a plane loads the dried electrode at constant speed, dwells, lets go, and the electrode relaxes.
 
-Driven by compression, by pressure or by the roll gap of a machine of finite stiffness. Under load contacts are elastic
+What drives it is in ``drives``. Under load contacts are elastic
 with the materials' own moduli; at maximum load a share of each contact's flattening becomes permanent, and only the
 rest springs back. Source: Xu et al., calendering step; the permanent share follows the idea of Walton and Braun
 (J. Rheol. 30 (1986) 949) that a plastic contact unloads along a stiffer branch.
@@ -14,15 +14,26 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from mesoforge.physics.beads import Beads, wrapped
-from mesoforge.physics.contact import Law, calendering_law, contact_script, diameters, masses, release_law
+from mesoforge.physics.balance import balance
+from mesoforge.physics.beads import CBD, Beads, wrapped
+from mesoforge.physics.contact import (
+    Law,
+    calendering_law,
+    contact_script,
+    diameters,
+    drying_law,
+    masses,
+    release_law,
+)
+from mesoforge.physics.drives import LOOKS, Task, loading
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.lammps.files import DATA, DUMP, Reals, read_positions, write_data
+from mesoforge.physics.lammps.files import DATA, DUMP, Reals, read_curve, read_positions, write_data
 from mesoforge.physics.plane import (
+    CURVE,
     FINISH,
+    GAVE_UP,
     KPA_PER_MPA,
     Curve,
-    Stroke,
     execute_plane,
     plane_script,
     press_to,
@@ -33,41 +44,28 @@ from mesoforge.physics.plane import (
 from mesoforge.physics.recipe import Recipe
 
 LOAD, HOLD = 1, 2
-LOOKS = 50
 LEAST_GAUGE = 0.001
 """Least pressure that the plane is steered to [MPa]: a coating that was hardly touched carries about none."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalenderedResult:
-    """The electrode after release and at maximum load, the pressure there [MPa], and the plane's curve."""
+    """The electrode after release and at maximum load, the pressure there [MPa], and the plane's curve.
+
+    ``cbd_volume_kept`` is the share of the CBD beads' volume that their permanent flattening left them.
+    """
 
     beads: Beads
     loaded: Beads
     pressure: float
     curve: Curve
-
-
-def loading(recipe: Recipe, law: Law, dried: float) -> Stroke:
-    """Return the loading stroke for a dried thickness [um]."""
-    settings, speed = recipe.calendering, recipe.numerics.plane_speed
-    kpa = KPA_PER_MPA / law.scale
-    if settings.pressure is not None:
-        return press_to(settings.pressure * kpa, speed, "load to pressure")
-    if settings.compression is not None:
-        final = dried * (1 - settings.compression)
-        error = f"(v_height-{final:.10g})/{0.01 * dried:.10g}"
-        return Stroke("load to compression", error, f"{speed:.10g}", 0.02, LOOKS)
-    wanted = f"({settings.stiffness * kpa:.10g}*(v_height-{settings.gap:.10g}))"
-    error = f"2*({wanted}-v_load)/(abs({wanted})+v_load+{0.1 * kpa:g})"
-    return Stroke("load to roll gap", error, f"{speed:.10g}", 0.04, LOOKS)
+    cbd_volume_kept: float
 
 
 def loading_script(recipe: Recipe, dried: float) -> str:
     """Write the LAMMPS input that loads an electrode of a dried thickness [um]."""
     law = calendering_law(recipe)
-    stroke = stroke_script(LOAD, loading(recipe, law, dried))
-    return _head(recipe, law, dried) + stroke + FINISH
+    return _head(recipe, law, dried) + stroke_script(LOAD, loading(Task(recipe, law, dried))) + FINISH
 
 
 def release_script(recipe: Recipe, loaded: float, pressure: float) -> str:
@@ -85,6 +83,23 @@ def release_script(recipe: Recipe, loaded: float, pressure: float) -> str:
 
 def _head(recipe: Recipe, law: Law, start: float) -> str:
     return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start)
+
+
+def as_set(dried: Beads, recipe: Recipe) -> Reals:
+    """Return the contact diameter of each bead once the binder has set, (n,) [um].
+
+    The contacts of drying are soft, those of the calender stiff: with the same diameters their overlaps would burst.
+    At one force an overlap goes as modulus^(-2/3) (Hertz, JKR); what is beyond that is taken as the set shape.
+    """
+    size, wet, dry = diameters(dried, recipe), drying_law(recipe), calendering_law(recipe)
+    kept = dried.by_kind(
+        *(_kept(soft, hard * dry.scale) for soft, hard in ((wet.active, dry.active), (wet.cbd, dry.cbd)))
+    )
+    return size - (1 - kept) * flattening(dried, size)
+
+
+def _kept(soft: float, hard: float) -> float:
+    return float(min(1.0, soft / hard) ** (2 / 3))
 
 
 def flattened(loaded: Beads, dried: Beads, before: Reals, share: float) -> Reals:
@@ -138,24 +153,39 @@ def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
     Raises:
         PhysicsError: a simulation failed, or the plane did not come to rest.
     """
-    gap = recipe.calendering.gap
-    if gap is not None and gap >= dried.thickness:
-        raise PhysicsError(
-            "no_contact", f"the roll gap of {gap:g} um is wider than the dried coating of {dried.thickness:.4g} um"
-        )
-    loaded, loading_curve = _stroke(
-        dried,
-        diameters(dried, recipe),
-        recipe,
-        loading_script(recipe, dried.thickness),
-        folder / "load",
-        calendering_law(recipe).scale,
-    )
+    before = as_set(dried, recipe)
+    loaded, loading_curve = _load(dried, before, recipe, folder / "load")
     height, pressure = loading_curve.end_of(LOAD, LOOKS)
-    size = flattened(loaded, dried, diameters(dried, recipe), recipe.force_field.plasticity)
+    size = flattened(loaded, dried, before, recipe.force_field.plasticity)
     script = release_script(recipe, height, pressure)
     released, release_curve = _stroke(loaded, size, recipe, script, folder / "release", release_law(recipe).scale)
-    return CalenderedResult(released, loaded, pressure, loading_curve + release_curve)
+    kept = float(np.mean((size / before)[dried.kind == CBD] ** 3))
+    return CalenderedResult(released, loaded, pressure, loading_curve + release_curve, kept)
+
+
+def _load(dried: Beads, size: Reals, recipe: Recipe, folder: Path) -> tuple[Beads, Curve]:
+    """Load a dried electrode; where that is out of reach, say how far it got."""
+    script = loading_script(recipe, dried.thickness)
+    _must_hold_solids(dried, recipe)
+    try:
+        return _stroke(dried, size, recipe, script, folder, calendering_law(recipe).scale)
+    except PhysicsError as error:
+        if error.kind in GAVE_UP:
+            lowest = float(read_curve(folder / CURVE)[:, 1].min())
+            share, reached = balance(recipe).porosity(dried.area * lowest), 1 - lowest / dried.thickness
+            far = f"the lowest porosity reached was {share:.3f}, at a compression of {reached:.3f}"
+            raise PhysicsError(error.kind, f"{error.reason}; {far}") from None
+        raise
+
+
+def _must_hold_solids(dried: Beads, recipe: Recipe) -> None:
+    """Refuse a height at which the solids alone would not fit."""
+    settings = recipe.calendering
+    if settings.compression is not None and balance(recipe).porosity(dried.volume * (1 - settings.compression)) <= 0:
+        share = balance(recipe).porosity(dried.volume)
+        raise PhysicsError(
+            "unreachable", f"the dried coating's porosity is {share:.3f}: no compression beyond that can be reached"
+        )
 
 
 def _stroke(beads: Beads, size: Reals, recipe: Recipe, script: str, folder: Path, scale: float) -> tuple[Beads, Curve]:

@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mesoforge.physics import calendering, drying, measurement, packing, slurry
+from mesoforge.physics import calendering, measurement, packing, slurry, wet_structure
+from mesoforge.physics.balance import consolidated, nanoporosity_left
 from mesoforge.physics.beads import Beads
+from mesoforge.physics.drying import models as drying
 from mesoforge.physics.failure import Failure, PhysicsError
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.recipe import Recipe
-from mesoforge.physics.store import Store, Stored, digest
+from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 1, "slurry": 2, "drying": 1, "calendering": 2, "measurement": 3}
+VERSIONS = {"packing": 2, "slurry": 3, "drying": 4, "calendering": 5, "measurement": 4}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
     "packing": ("numpy", "scipy"),
-    "slurry": ("lammps",),
+    "slurry": ("lammps", "numpy", "scipy"),
     "drying": ("lammps",),
     "calendering": ("lammps",),
     "measurement": ("porespy", "taufactor"),
 }
 """Whose version, when it changes, may change a stage's result."""
-BEADS, LOADED, VOXELS, CURVE = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv"
+BEADS, LOADED, VOXELS, CURVE, PAIRS = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv", "pairs.csv"
 Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
 CONTACTS = {"cbd_modulus", "friction", "adhesion"}
-DRYING_NUMERICS = {"rayleigh_fraction", "drying_modulus", "drying_speed", "drying_drag"}
-CALENDERING_NUMERICS = {"rayleigh_fraction", "calendering_softening", "plane_speed", "viscous_drag", "gauge_pressure"}
+CALENDERED = CONTACTS | {"plasticity", "cbd_thermal_softening"}
+DRYING_NUMERICS = {"drying_step", "drying_modulus", "drying_speed", "drying_drag"}
+CALENDERING_NUMERICS = {
+    "rayleigh_fraction",
+    "calendering_softening",
+    "plane_speed",
+    "viscous_drag",
+    "gauge_pressure",
+    "pressure_limit",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +70,25 @@ def manufacture(recipe: Recipe, store: Store, on_stage: Callable[[str], None] = 
     Returns:
         The electrode, or the failure of the stage that went wrong.
     """
-    began, chain, before = time.monotonic(), identity(recipe), Path()
+    began, chain = time.monotonic(), identity(recipe)
+    done = obtain(recipe, store, STAGES, on_stage)
+    return done if isinstance(done, Failure) else _electrode(recipe, done, chain, time.monotonic() - began)
+
+
+def obtain(
+    recipe: Recipe, store: Store, stages: Sequence[str], on_stage: Callable[[str], None] = lambda _: None
+) -> dict[str, Stored] | Failure:
+    """Find or make the first stages of the chain, in order; stop at the one that goes wrong."""
+    chain, before = identity(recipe), Path()
     done: dict[str, Stored] = {}
-    for stage, make in MAKERS.items():
+    for stage in stages:
         on_stage(stage)
         try:
-            done[stage] = store.obtain(stage, chain[stage], partial(make, recipe, before))
+            done[stage] = store.obtain(stage, chain[stage], partial(MAKERS[stage], recipe, before))
         except PhysicsError as error:
             return Failure(error.kind, stage, error.reason)
         before = done[stage].folder
-    return _electrode(recipe, done, chain, time.monotonic() - began)
+    return done
 
 
 def identity(recipe: Recipe) -> Identity:
@@ -99,7 +118,12 @@ def _own_inputs(recipe: Recipe) -> Identity:
         tree, slurry=None, force_field={"slurry_bead_factor", "slurry_well_depth"}, numerics={"slurry_timestep"}
     )
     dried = _part(tree, drying=None, force_field=CONTACTS, numerics=DRYING_NUMERICS)
-    pressed = _part(tree, calendering=None, force_field=CONTACTS | {"plasticity"}, numerics=CALENDERING_NUMERICS)
+    pressed = _part(
+        tree,
+        calendering=None,
+        force_field=CALENDERED,
+        numerics=CALENDERING_NUMERICS,
+    )
     return {
         "packing": packed | {"seed": recipe.seed, "densities": _densities(recipe)},
         "slurry": wet,
@@ -151,10 +175,19 @@ def _pack(recipe: Recipe, _: Path, folder: Path) -> Numbers:
 def _slurry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     wet = slurry.make_slurry(Beads.load(before / BEADS), recipe, folder)
     wet.beads.save(folder / BEADS)
+    wet_structure.pair_distribution(wet.beads).save(folder / PAIRS)
+    mixing = wet_structure.homogeneity(wet.beads, recipe.seed)
     return {
         "slurry_density": wet.density,
-        "slurry_density_sd": wet.density_sd,
+        "slurry_density_error": wet.density_error,
         "slurry_density_additive": wet.additive_density,
+        "slurry_steps": float(wet.steps),
+        "slurry_side": float(wet.beads.box[0]),
+        "slurry_heterogeneity": float(mixing.ratio[0]),
+        "slurry_heterogeneity_error": float(mixing.random_sd[0] / mixing.random[0]),
+        "slurry_heterogeneity_cbd": float(mixing.ratio[1]),
+        "slurry_spread_active": float(mixing.spread[0]),
+        "slurry_spread_cbd": float(mixing.spread[1]),
     }
 
 
@@ -162,7 +195,7 @@ def _dry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     dried = drying.dry(Beads.load(before / BEADS), recipe, folder)
     dried.beads.save(folder / BEADS)
     dried.curve.save(folder / CURVE)
-    return measurement.coating(dried.beads, recipe, "dried_")
+    return measurement.coating(dried.beads, recipe, "dried_") | measurement.dried(dried.beads, recipe)
 
 
 def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
@@ -174,15 +207,23 @@ def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     return measurement.coating(pressed.beads, recipe) | {
         "thickness_under_load": loaded["thickness"],
         "porosity_under_load": loaded["porosity"],
+        "porosity_bulk_under_load": loaded["porosity_bulk"],
         "calendering_pressure": pressed.pressure,
+        "cbd_nanoporosity": _nanoporosity(recipe, pressed.cbd_volume_kept),
     }
 
 
+def _nanoporosity(recipe: Recipe, kept: float) -> float:
+    whole = recipe.drying.cbd_nanoporosity
+    return nanoporosity_left(recipe, kept) if recipe.calendering.nanopores_close else whole
+
+
 def _measure(recipe: Recipe, before: Path, folder: Path) -> Numbers:
-    beads = Beads.load(before / BEADS)
-    voxels = voxelise(beads, recipe)
+    beads, nanoporosity = Beads.load(before / BEADS), numbers_of(before)["cbd_nanoporosity"]
+    now = consolidated(recipe, nanoporosity) if recipe.calendering.nanopores_close else recipe
+    voxels = voxelise(beads, now)
     voxels.save(folder / VOXELS)
-    return measurement.loads(beads, recipe) | measurement.structure(voxels, recipe)
+    return measurement.loads(beads, now) | measurement.structure(voxels, now)
 
 
 MAKERS: dict[str, Callable[[Recipe, Path, Path], Numbers]] = {
@@ -198,11 +239,8 @@ MAKERS: dict[str, Callable[[Recipe, Path, Path], Numbers]] = {
 def notes(recipe: Recipe) -> tuple[str, ...]:
     """Say what a reader must know of the numbers: what was cut, fitted or bounded."""
     said = [
-        (
-            "Drying: thickness and porosity are predicted from drying.pressure; the level of porosity is fitted: "
-            "force_field.adhesion was chosen for the dried porosity of measured NMC111 coatings (0.46 to 0.49)."
-        ),
-        "Slurry: force_field.slurry_bead_factor was fitted to one measured slurry density (94 % NMC111).",
+        drying.note(recipe),
+        "Slurry: force_field.slurry_bead_factor was fitted to two measured slurry densities (94 and 96 % NMC111).",
         (
             "Calendering: loading uses the materials' own moduli and no fit; spring-back follows from "
             "force_field.plasticity, the assumed permanent share of a contact's flattening, and so does the released "
@@ -219,5 +257,11 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
             f"Sizes: a volume of {recipe.volume.side:g} um holds particles up to {recipe.largest_diameter:g} um: the "
             f"size distribution was cut there and not at {recipe.particles.max_diameter:g} um; raise volume.side to "
             f"{2.5 * recipe.particles.max_diameter:g} um for all of it.",
+        )
+    if recipe.volume.start_box is not None:
+        side, height = recipe.foretold_edges
+        said.append(
+            f"Start box: the slurry shrinks in proportion and would end at about {side:.3g} by {height:.3g} um where "
+            f"volume.side is {recipe.volume.side:g} um: cross-section and mass_loading go with that."
         )
     return tuple(said)

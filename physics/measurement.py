@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mesoforge.physics.balance import MG_PER_CM2, balance
-from mesoforge.physics.beads import Beads
+from mesoforge.physics.beads import CBD, Beads
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.microstructure.phases import fractions, inner, porosity, profile
+from mesoforge.physics.microstructure.bulk import bulk_porosity
+from mesoforge.physics.microstructure.phases import fractions, porosity
 from mesoforge.physics.microstructure.pores import mean_pore_diameter
 from mesoforge.physics.microstructure.transport import (
     nanopore_conductivity,
@@ -20,8 +22,6 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.shape import krumbein_sphericity
 from mesoforge.physics.voxels import Voxels
 
-EDGE_LAYER = 1.0
-"""Loose layer at collector and plane that the bulk porosity leaves out [um]."""
 UM_PER_CM = 1e4
 
 
@@ -36,13 +36,18 @@ class Property:
 PROPERTIES: dict[str, Property] = {
     "porosity": Property("", "pores and nanopores, by mass balance over the released thickness"),
     "porosity_voxels": Property("", "the same, counted in voxels"),
-    "porosity_bulk": Property("", "the same without the layer of 1 um at collector and surface"),
+    "porosity_bulk": Property("", "the same without the loose layer of 1 um at collector and surface"),
     "porosity_under_load": Property("", "pores and nanopores at maximum load"),
+    "porosity_bulk_under_load": Property("", "the same without the loose layer of 1 um at collector and surface"),
     "dried_porosity": Property("", "pores and nanopores before calendering"),
+    "dried_porosity_bulk": Property("", "the same without the loose layer of 1 um at collector and surface"),
     "tortuosity_factor_z": Property("", "tau = eps D0/Deff through pores and nanoporous CBD along the thickness"),
     "macmullin_number_z": Property("", "D0/Deff along the thickness"),
     "electrode_density": Property("g/cm3", "dry mass over the released volume"),
     "slurry_density": Property("g/cm3", "simulated density of the slurry"),
+    "slurry_density_error": Property("g/cm3", "standard error of slurry_density: small volume and convergence"),
+    "slurry_heterogeneity": Property("", "uneven spread of active material over cells of 6 um; random mix: 1"),
+    "slurry_heterogeneity_cbd": Property("", "uneven spread of CBD over cells of 6 um; random mix: 1"),
     "slurry_density_additive": Property("g/cm3", "density of the slurry if volumes just add"),
     "mass_loading": Property("mg/cm2", "dry mass per area of collector"),
     "areal_capacity": Property("mAh/cm2", "capacity of the active material per area of collector"),
@@ -50,9 +55,11 @@ PROPERTIES: dict[str, Property] = {
     "thickness": Property("um", "after release, read at gauge pressure"),
     "thickness_under_load": Property("um", "at maximum load"),
     "dried_thickness": Property("um", "before calendering, read under the drying pressure"),
+    "cbd_surface_to_bottom": Property("", "CBD in the top third of the dried electrode over that in the bottom third"),
     "compression_under_load": Property("", "thickness reduction at maximum load over the dried thickness"),
     "compression_after_release": Property("", "thickness reduction after release over the dried thickness"),
     "calendering_pressure": Property("MPa", "pressure on the electrode at maximum load"),
+    "cbd_nanoporosity": Property("", "nanopores inside the CBD after calendering, by volume"),
     "pore_diameter_mean": Property("um", "mean local thickness of the pores, by volume"),
     "krumbein_sphericity_mean": Property("", "mean (bc/a^2)^(1/3) of the secondary particles' inertia ellipsoids"),
     "secondary_particles": Property("", "number of secondary particles"),
@@ -61,7 +68,7 @@ PROPERTIES: dict[str, Property] = {
 
 
 def coating(beads: Beads, recipe: Recipe, prefix: str = "") -> dict[str, float]:
-    """Return thickness [um] and porosity of beads between collector and plane, under prefixed names.
+    """Return thickness [um], porosity and bulk porosity of beads between collector and plane, under prefixed names.
 
     Raises:
         PhysicsError: ``unstable``, if beads overlap so much that their solids do not fit between the planes.
@@ -71,7 +78,23 @@ def coating(beads: Beads, recipe: Recipe, prefix: str = "") -> dict[str, float]:
         raise PhysicsError(
             "unstable", f"the coating was pressed to {beads.thickness:.3g} um, less than its solids fill"
         )
-    return {f"{prefix}thickness": beads.thickness, f"{prefix}porosity": share}
+    bulk = bulk_porosity(beads, recipe)
+    return {f"{prefix}thickness": beads.thickness, f"{prefix}porosity": share, f"{prefix}porosity_bulk": bulk}
+
+
+def dried(beads: Beads, recipe: Recipe) -> dict[str, float]:
+    """Return how much more CBD the dried electrode has near its surface than near its collector."""
+    radius, own = recipe.drying.cbd_diameter / 2, beads.position[beads.kind == CBD, 2]
+    third = beads.thickness / 3
+    below = _share_below(own, radius, third).sum()
+    above = _share_below(-own, radius, -2 * third).sum()
+    return {"cbd_surface_to_bottom": float(above / max(below, 1.0))}  # a tiny volume may have none below
+
+
+def _share_below(heights: NDArray[np.float64], radius: float, plane: float) -> NDArray[np.float64]:
+    """Return the share of each sphere's volume below a plane, (n,)."""
+    depth = np.clip((plane - heights) / radius, -1, 1)
+    return np.asarray((2 + 3 * depth - depth**3) / 4)
 
 
 def loads(beads: Beads, recipe: Recipe) -> dict[str, float]:
@@ -98,7 +121,6 @@ def structure(voxels: Voxels, recipe: Recipe) -> dict[str, float]:
     conductivity = relative_conductivity_z(voxels, nanopore_conductivity(nano))
     return {
         "porosity_voxels": whole,
-        "porosity_bulk": porosity(inner(profile(voxels), EDGE_LAYER), nano),
         "tortuosity_factor_z": tortuosity_factor(whole, conductivity),
         "macmullin_number_z": 1 / conductivity,
         "pore_diameter_mean": mean_pore_diameter(voxels),

@@ -78,7 +78,9 @@ def pack(recipe: Recipe) -> Beads:
 
 
 def _box(recipe: Recipe, amounts: Balance) -> Points:
-    """Return edges so that isotropic densification to the additive density ends at the recipe's lateral side."""
+    """Return edges: the recipe's, or such that densification to the additive density ends at its lateral side."""
+    if recipe.volume.start_box is not None:
+        return np.array(recipe.volume.start_box, dtype=np.float64)
     height = amounts.additive_slurry_volume / recipe.volume.side**2
     return np.array([recipe.volume.side, recipe.volume.side, height], dtype=np.float64) * math.cbrt(DILUTION)
 

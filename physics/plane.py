@@ -21,6 +21,12 @@ from mesoforge.physics.recipe import Recipe
 CHUNK = 10
 """Steps between two looks at the pressure."""
 CURVE = "stroke.csv"
+NOT_CONVERGED, UNREACHABLE = "not_converged", "unreachable"
+GAVE_UP = {
+    NOT_CONVERGED: "the plane did not come to rest in '{name}', last at a height of {height:.4g} um",
+    UNREACHABLE: "'{name}' met the limit of pressure at a height of {height:.4g} um",
+}
+"""Files that a script leaves where it gave up, by the kind of failure, and what is said then."""
 KPA_PER_MPA = 1000.0
 FINISH = f"""
 write_dump      all custom {DUMP} id xu yu zu modify sort id format float %.12g
@@ -34,7 +40,8 @@ class Stroke:
     """One movement of the plane.
 
     ``error`` and ``speed`` are LAMMPS formulas of ``v_height`` [um], ``v_load`` and ``v_peak`` [kPa]. The stroke is
-    over once the error has stayed within ``tolerance`` for ``hold`` looks; after ``most`` looks it has failed.
+    over once the error has stayed within ``tolerance`` for ``hold`` looks; after ``most`` looks, or beyond a load of
+    ``limit`` [kPa], it has failed.
     """
 
     name: str
@@ -43,6 +50,7 @@ class Stroke:
     tolerance: float
     hold: int
     most: int = 20000
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +78,11 @@ class Curve:
         return float(self.height[chosen].mean()), float(self.pressure[chosen].mean())
 
 
-def plane_script(law: Law, start: float) -> str:
-    """Write the collector, the plane at height ``start`` [um] and the measurement of the pressures on both."""
+def plane_script(law: Law, start: float, look: int = CHUNK) -> str:
+    """Write the collector, the plane at height ``start`` [um] and the pressures on both, measured every ``look`` steps.
+
+    ``look`` is even.
+    """
     walls, sums = [], []
     for group in GROUPS:
         contact = wall_law(law, group)
@@ -91,16 +102,16 @@ region          above plane 0 0 {start:.12g} 0 0 -1 move NULL NULL v_lift
 {chr(10).join(sums)}
 variable        top equal -(c_on_top_active+c_on_top_cbd)/(lx*ly)
 variable        low equal (c_on_low_active+c_on_low_cbd)/(lx*ly)
-fix             felt all ave/time {CHUNK // 2} 2 {CHUNK} v_top v_low
+fix             felt all ave/time {look // 2} 2 {look} v_top v_low
 thermo_style    custom step v_height v_top v_low
-thermo          {CHUNK * 100}
+thermo          {look * 100}
 print           "stroke,height,top,low" file {CURVE}
 run             0 post no
 """
 
 
-def stroke_script(number: int, stroke: Stroke) -> str:
-    """Write one stroke; its number names the rows of the curve."""
+def stroke_script(number: int, stroke: Stroke, look: int = CHUNK) -> str:
+    """Write one stroke, steered every ``look`` steps; its number names the rows of the curve."""
     return f"""
 # {stroke.name}
 variable        calm equal 0
@@ -116,20 +127,29 @@ variable        was equal $(v_error)
 variable        next equal $(-v_most*v_pace*v_bounded)
 variable        since equal $(step)
 variable        speed equal ${{next}}
-run             {CHUNK} pre no post no
-variable        height equal $(v_height+v_speed*{CHUNK}*dt)
+run             {look} pre no post no
+variable        height equal $(v_height+v_speed*{look}*dt)
 variable        since equal $(step)
 variable        load equal $(f_felt[1])
 variable        peak equal $(ternary(v_load>v_peak,v_load,v_peak))
 print           "{number},$(v_height:%.10g),$(v_load:%.8g),$(f_felt[2]:%.8g)" append {CURVE} screen no
-variable        calm equal $(ternary(abs(v_error)<{stroke.tolerance:.10g},v_calm+1,0))
+{_guard(stroke)}variable        calm equal $(ternary(abs(v_error)<{stroke.tolerance:.10g},v_calm+1,0))
 if "${{calm}} >= {stroke.hold}" then "jump SELF rest_{number}"
 next            i
 jump            SELF stroke_{number}
-print           "{stroke.name}" file not_converged
+print           "{stroke.name}" file {NOT_CONVERGED}
 quit            1
 label           rest_{number}
 variable        i delete
+"""
+
+
+def _guard(stroke: Stroke) -> str:
+    """Write the end of a stroke whose load is beyond its limit."""
+    if stroke.limit is None:
+        return ""
+    return f"""if "${{load}} > {stroke.limit:.10g}" then &
+   "print '{stroke.name}' file {UNREACHABLE}" "quit 1"
 """
 
 
@@ -144,16 +164,21 @@ def execute_plane(script: str, recipe: Recipe, folder: Path) -> None:
     """Run a script of strokes in a folder that holds its beads.
 
     Raises:
-        PhysicsError: as ``execute`` does, and ``not_converged`` with the stroke in which the plane found no rest.
+        PhysicsError: as ``execute`` does; ``not_converged`` with the stroke in which the plane found no rest, or
+            ``unreachable`` with the one whose load went beyond its limit.
     """
     try:
         execute(script, folder, recipe.numerics.time_limit, recipe.numerics.ranks)
     except PhysicsError:
-        note = folder / "not_converged"
-        if note.exists():
-            name = note.read_text(encoding="utf-8").strip()
-            raise PhysicsError("not_converged", f"the plane did not come to rest in '{name}'") from None
+        for kind, said in GAVE_UP.items():
+            if (folder / kind).exists():
+                name = (folder / kind).read_text(encoding="utf-8").strip()
+                raise PhysicsError(kind, said.format(name=name, height=_last_height(folder))) from None
         raise
+
+
+def _last_height(folder: Path) -> float:
+    return float(read_curve(folder / CURVE)[-1, 1])
 
 
 def press_to(kpa: float, speed: float, name: str, gain: float = 1.5) -> Stroke:
@@ -163,5 +188,5 @@ def press_to(kpa: float, speed: float, name: str, gain: float = 1.5) -> Stroke:
 
 def release_to(kpa: float, speed: float, name: str) -> Stroke:
     """Lift the plane until it carries only the gauge pressure [kPa], ever slower as the load falls."""
-    slow = f"{speed:.10g}*(0.15+0.5*v_load/(v_peak+{kpa:.10g}))"
+    slow = f"{speed:.10g}*(0.1+0.34*v_load/(v_peak+{kpa:.10g}))"
     return Stroke(name, f"({kpa:.10g}-v_load)/{kpa:.10g}", slow, 0.5, 100)

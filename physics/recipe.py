@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,10 @@ from mesoforge.errors import InputError
 from mesoforge.physics.materials import MaterialField
 from mesoforge.physics.record import Record, read_yaml
 
-DRIVES = ("compression", "pressure", "gap")
+DRIVES = ("compression", "thickness", "pressure", "line_load", "gap")
+"""What may drive the calender, as the recipe names it."""
+ROOM = 1.5
+"""Least volume of a starting box over that of the slurry."""
 ROLES = {"active": "active", "carbon": "additive", "binder": "additive", "solvent": "solvent"}
 
 
@@ -101,6 +104,9 @@ class Particles(Record):
         return self
 
 
+Edge = Annotated[float, Field(gt=2, le=1000)]
+
+
 class Volume(Record):
     """The simulated representative volume."""
 
@@ -108,6 +114,8 @@ class Volume(Record):
     """Lateral edge [um], periodic; at least 2.5 times the largest particle, else the size distribution is cut."""
     mass_loading: float = Field(default=5.5, gt=0.2, le=100)
     """Dry mass per area of collector [mg/cm2]."""
+    start_box: tuple[Edge, Edge, Edge] | None = None
+    """Edges of the box in which the packing starts [um]; by default five times the slurry, shaped to end at side."""
 
 
 class Slurry(Record):
@@ -116,31 +124,67 @@ class Slurry(Record):
     pressure: float = Field(default=0.1, gt=0, le=10)
     """Isotropic pressure [MPa]."""
     tolerance: float = Field(default=1e-4, gt=0, lt=0.1)
-    """Relative change of the density, per thousand steps, at which it counts as converged."""
+    """Relative change of the density still to come, as foretold from its decay, at which it counts as converged."""
 
 
 class Drying(Record):
-    """Drying by a pressure: thickness and porosity are predicted."""
+    """Drying by one of three models; ``porosity`` and ``rate`` belong to one model each."""
 
-    pressure: float = Field(default=0.04, gt=0.001, le=20)
-    """Capillary pressure that draws the coating together [MPa]."""
+    model: Literal["capillary", "to_porosity", "migration"] = "capillary"
+    """Predict the porosity from a pressure, or impose it, or let binder migrate at an evaporation rate before."""
+    pressure: float = Field(default=0.1, gt=0.001, le=20)
+    """Capillary pressure that draws the coating together [MPa] (fitted; 2 x 41 mN/m of NMP over 0.8 um)."""
+    porosity: float | None = Field(default=None, gt=0.2, lt=0.9)
+    """Porosity that the model to_porosity imposes, nanopores included."""
+    rate: float | None = Field(default=None, gt=0, le=100)
+    """Evaporation rate of the model migration [g/m2/s]."""
+    wet_thickness: float | None = Field(default=None, gt=1, le=2000)
+    """Thickness of the wet coating in the model migration [um]; where it is not given, that of the simulated slurry."""
+    binder_diffusivity: float = Field(default=100.0, gt=0, le=1e6)
+    """Effective diffusivity of the binder in the wet coating, in the model migration [um2/s] (assumed)."""
     cbd_nanoporosity: float = Field(default=0.5, ge=0, lt=0.9)
     """Volume fraction of nanopores inside the dried carbon-binder domain (the paper: 0.5)."""
     cbd_diameter: float = Field(default=1.3, gt=0.2, le=10)
     """Diameter of a dried CBD bead [um] (the paper: 1.3)."""
 
+    @model_validator(mode="after")
+    def _has_what_its_model_reads(self) -> Self:
+        for name, model in (("porosity", "to_porosity"), ("rate", "migration"), ("wet_thickness", "migration")):
+            value = getattr(self, name)
+            if value is not None and self.model != model:
+                raise ValueError(
+                    f"{name} is {value:g} but only the model {model} reads it, and the model is {self.model}: "
+                    f"leave it out, or choose {model}."
+                )
+            if value is None and self.model == model and name != "wet_thickness":
+                raise ValueError(f"{name} is missing but the model {model} needs it: add it.")
+        return self
+
 
 class Calendering(Record):
-    """One stroke of a plane: load, dwell, release, relaxation; driven by exactly one of three settings."""
+    """One stroke of a plane: load, dwell, release, relaxation; driven by exactly one of five settings."""
 
     compression: float | None = Field(default=None, ge=0, lt=0.7)
     """Thickness reduction under load, as a fraction of the dried thickness."""
+    thickness: float | None = Field(default=None, gt=0)
+    """Thickness of the coating under load [um]."""
     pressure: float | None = Field(default=None, gt=0, le=2000)
     """Pressure on the electrode at maximum load [MPa]."""
+    line_load: float | None = Field(default=None, gt=0, le=10000)
+    """Force of the rolls per width of the electrode [N/mm]."""
     gap: float | None = Field(default=None, gt=0)
-    """Distance of the rolls' surfaces, less the collector's thickness [um]."""
+    """Distance of the unloaded rolls' surfaces, less the collector's thickness [um]."""
     stiffness: float = Field(default=20.0, gt=0)
     """Stiffness of the calender per area, P = stiffness * (thickness - gap) [MPa/um]; only used with a gap."""
+    roll_diameter: float = Field(default=250.0, gt=10, le=3000)
+    """Diameter of the rolls [mm]; only used with a line load."""
+    mass_loading: float | None = Field(default=None, gt=0.2, le=500)
+    """Mass loading of the coating that passes the rolls, of which the volume is a piece [mg/cm2]; thickness, gap and
+    line load are those of that coating. Without it the volume's own loading."""
+    temperature: float = Field(default=60.0, ge=0, le=200)
+    """Temperature of the rolls [degrees C] (the paper: 60); it softens the CBD."""
+    nanopores_close: bool = False
+    """Whether the permanent flattening of CBD beads takes their nanopores away; else it only shifts material aside."""
 
     @model_validator(mode="before")
     @classmethod
@@ -167,12 +211,16 @@ class Calendering(Record):
 class ForceField(Record):
     """Parameters of nature as the model sees them: calibrated or sampled, never optimized."""
 
-    slurry_bead_factor: float = Field(default=0.782, gt=0.5, lt=1.2)
-    """Lennard-Jones sigma of a CBD + solvent bead over its diameter by mass balance; fitted to a slurry density."""
+    slurry_bead_factor: float = Field(default=0.78, gt=0.5, lt=1.2)
+    """Lennard-Jones sigma of a CBD + solvent bead over its diameter by mass balance; fitted to two densities."""
     slurry_well_depth: float = Field(default=500.0, gt=1, lt=1e5)
     """Lennard-Jones well depth in the slurry [fJ]."""
+    slurry_drag: float = Field(default=100.0, gt=0, le=1e5)
+    """Drag between neighbouring beads in the sheared slurry [nN us/um], for the liquid; assumed, sets the viscosity."""
     cbd_modulus: float = Field(default=2.0, gt=0.01, le=100)
-    """Contact modulus of the dried CBD [GPa]; that of the active material is the material's own."""
+    """Contact modulus of the dried CBD at 25 degrees C [GPa]; that of the active material is the material's own."""
+    cbd_thermal_softening: float = Field(default=0.01, ge=0, le=0.1)
+    """Loss of the logarithm of the CBD's modulus per kelvin above 25 degrees C [1/K] (assumed: a soft polymer)."""
     friction: float = Field(default=0.1, ge=0, le=1)
     """Coulomb friction of all contacts."""
     adhesion: float = Field(default=300.0, ge=0, le=1e4)
@@ -186,20 +234,24 @@ class Numerics(Record):
 
     slurry_timestep: float = Field(default=0.01, gt=0, le=0.1)
     """Longest time step of the slurry [us]; small beads take a shorter one."""
-    rayleigh_fraction: float = Field(default=0.2, gt=0, le=0.4)
-    """Time step of the contact stages, as a fraction of the Rayleigh time of an active bead."""
+    rayleigh_fraction: float = Field(default=0.25, gt=0, le=0.4)
+    """Time step of calendering, as a fraction of the Rayleigh time of an active bead."""
     calendering_softening: float = Field(default=7.0, ge=1, le=100)
     """Moduli, adhesion and pressures in calendering are divided by it together and pressures multiplied back."""
+    drying_step: float = Field(default=0.6, gt=0, le=0.9)
+    """Time step of drying, as a fraction of the longest that the adhesive contacts bear."""
     drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
     """Contact modulus of the active material in drying [GPa], a tenth of it for CBD: hard against small pressures."""
-    plane_speed: float = Field(default=1.5, gt=0, le=20)
+    plane_speed: float = Field(default=2.2, gt=0, le=20)
     """Greatest speed of the plane in calendering [um/us]."""
     drying_speed: float = Field(default=1.5, gt=0, le=20)
-    """Greatest speed of the plane in drying [um/us]."""
-    drying_drag: float = Field(default=1.0, gt=0)
-    """Drag on each bead in drying [nN us/um]."""
+    """Greatest speed of the plane in drying [um/us]; a quarter of it once it has met the coating."""
+    drying_drag: float = Field(default=20.0, gt=0)
+    """Drag on each bead in drying, against the even sinking of the whole film [nN us/um]."""
     gauge_pressure: float = Field(default=0.1, gt=0, le=1)
     """Pressure under which the thickness after release is read, as a thickness gauge presses [MPa]."""
+    pressure_limit: float = Field(default=3000.0, gt=0)
+    """Pressure at which a thickness counts as out of reach [MPa]."""
     viscous_drag: float = Field(default=5.0, gt=0)
     """Drag on each bead in calendering [nN us/um]."""
     voxel: float = Field(default=0.2, gt=0.02, le=2)
@@ -263,6 +315,39 @@ class Recipe(Record):
             )
         return self
 
+    @model_validator(mode="after")
+    def _starts_dilute(self) -> Self:
+        if self.volume.start_box is None:
+            return self
+        due, edge = ROOM * self.slurry_volume, 2.5 * self.largest_diameter
+        if math.prod(self.volume.start_box) < due or min(self.volume.start_box) < edge:
+            shown = " x ".join(f"{length:g}" for length in self.volume.start_box)
+            raise ValueError(
+                f"volume.start_box is {shown} um but must hold {due:.0f} um3, {ROOM:g} times the slurry's volume, and "
+                f"have edges of {edge:.3g} um or more: enlarge it, or leave it out."
+            )
+        return self
+
+    @property
+    def slurry_volume(self) -> float:
+        """Volume of the slurry if volumes just add [um3], but for the rounding to whole beads."""
+        mix, stuff = self.formulation, self.materials
+        specific = (
+            mix.active_material / stuff.active.density
+            + mix.carbon / stuff.carbon.density
+            + mix.binder / stuff.binder.density
+            + (1 / mix.solids_content - 1) / stuff.solvent.density
+        )
+        return 10 * self.volume.mass_loading * self.volume.side**2 * specific
+
+    @property
+    def foretold_edges(self) -> tuple[float, float]:
+        """Side and height of the slurry [um] if volumes just add: in proportion to the start box, if there is one."""
+        if self.volume.start_box is None:
+            return self.volume.side, self.slurry_volume / self.volume.side**2
+        shrinkage = math.cbrt(self.slurry_volume / math.prod(self.volume.start_box))
+        return self.volume.start_box[0] * shrinkage, self.volume.start_box[2] * shrinkage
+
     @property
     def largest_diameter(self) -> float:
         """Largest particle that the volume holds [um]: its side is at least 2.5 times that."""
@@ -305,7 +390,7 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]
         if isinstance(value, Mapping):
             rows += _flatten(value, f"{prefix}{key}.")
         elif value is not None:
-            rows.append((f"{prefix}{key}", value))
+            rows.append((f"{prefix}{key}", " x ".join(map(str, value)) if isinstance(value, tuple) else value))
     return rows
 
 

@@ -32,6 +32,11 @@ class Stored:
     found: bool
 
 
+def numbers_of(folder: Path) -> dict[str, float]:
+    """Return the numbers of the finished stage in a folder."""
+    return dict(json.loads((folder / RESULT).read_text(encoding="utf-8"))["numbers"])
+
+
 def digest(inputs: Mapping[str, Any]) -> str:
     """Return the SHA-256 of inputs as canonical JSON."""
     text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False)

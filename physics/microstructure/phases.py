@@ -38,14 +38,3 @@ def profile(voxels: Voxels) -> Profile:
         height=np.asarray((np.arange(layers) + 0.5) * voxels.edge, dtype=np.float64),
         fractions={name: np.mean(voxels.phase == label, axis=(0, 1)) for label, name in NAMES.items()},
     )
-
-
-def inner(along: Profile, margin: float) -> dict[str, float]:
-    """Return the phase fractions between two depths ``margin`` [um] from collector and plane: the bulk.
-
-    Between two planes a coating has a loose layer at each face; a thin simulated one feels it more than a real one.
-    """
-    top = along.height[-1] + along.height[0]
-    chosen = (along.height > margin) & (along.height < top - margin)
-    chosen = chosen if chosen.any() else np.ones_like(chosen)
-    return {name: float(values[chosen].mean()) for name, values in along.fractions.items()}

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mesoforge.physics.balance import balance, foretold
+from mesoforge.physics.balance import balance, consolidated, foretold, nanoporosity_left
 from mesoforge.physics.recipe import Recipe
 
 PUBLISHED = {"96 %": (0.96, 0.679, 10330, 3877, 2.14), "94 %": (0.94, 0.650, 9494, 5458, 2.03)}
@@ -88,3 +88,19 @@ def test_no_balance_foretells_what_a_pressure_does() -> None:
 def test_the_foretold_capacity_is_that_of_the_active_material_alone() -> None:
     recipe = Recipe().with_values({"volume.mass_loading": 10, "volume.side": 100})
     assert foretold(recipe)["areal_capacity"] == pytest.approx(10e-3 * 0.96 * 155.0, rel=1e-4)
+
+
+def test_cbd_that_loses_nanopores_keeps_its_mass_and_its_beads() -> None:
+    recipe = Recipe()
+    left = nanoporosity_left(recipe, 0.8)
+    assert left == pytest.approx(1 - 0.5 / 0.8)
+    before, after = balance(recipe), balance(consolidated(recipe, left))
+    assert after.cbd_beads == before.cbd_beads
+    assert after.cbd_mass == pytest.approx(before.cbd_mass)
+    assert after.cbd_bead_volume == pytest.approx(0.8 * before.cbd_bead_volume)
+    assert after.porosity(1e6) == pytest.approx(before.porosity(1e6))
+
+
+def test_solids_of_the_cbd_cannot_shrink() -> None:
+    assert nanoporosity_left(Recipe(), 1.0) == pytest.approx(Recipe().drying.cbd_nanoporosity)
+    assert nanoporosity_left(Recipe(), 0.3) == 0

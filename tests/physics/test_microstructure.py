@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from mesoforge.physics.beads import ACTIVE, CBD
+from mesoforge.physics.balance import balance
+from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.microstructure.phases import fractions, inner, porosity, profile
+from mesoforge.physics.microstructure.bulk import bulk_porosity
+from mesoforge.physics.microstructure.phases import fractions, porosity, profile
 from mesoforge.physics.microstructure.pores import mean_pore_diameter
 from mesoforge.physics.microstructure.transport import (
     nanopore_conductivity,
     relative_conductivity_z,
     tortuosity_factor,
 )
+from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.voxels import PORE, Voxels
 
 TOMOGRAM = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "nmc_ct_calendered.npz"
@@ -52,12 +55,32 @@ def test_porosity_counts_the_nanopores_of_the_cbd() -> None:
     assert porosity({"pore": 0.2, "active_material": 0.6, "cbd": 0.2}, 0.5) == pytest.approx(0.3)
 
 
+def stack(heights: np.ndarray) -> Beads:
+    """Return CBD beads at those heights in a box of 10 by 10 by 20 um."""
+    position = np.column_stack([np.full_like(heights, 5.0), np.full_like(heights, 5.0), heights])
+    number = len(heights)
+    box = np.array([10.0, 10.0, 20.0])
+    return Beads(position, np.full(number, CBD, dtype=np.int32), np.zeros(number, dtype=np.int32), box)
+
+
 def test_the_bulk_leaves_out_both_faces_and_nothing_else() -> None:
-    phase = filled((4, 4, 20), ACTIVE)
-    phase[:, :, :2] = phase[:, :, -2:] = PORE
-    assert fractions(image(phase))["pore"] == pytest.approx(0.2)
-    assert inner(profile(image(phase)), 1.0)["pore"] == 0
-    assert inner(profile(image(phase)), 100.0)["pore"] == pytest.approx(0.2)
+    recipe = Recipe()
+    solid = balance(recipe).cbd_bead_mass / balance(recipe).cbd_solid_density
+    inside, faces = np.linspace(2, 18, 30), np.array([0.2, 19.9])
+    for heights in (inside, np.concatenate([inside, faces])):
+        assert bulk_porosity(stack(heights), recipe) == pytest.approx(1 - 30 * solid / (100 * 18))
+
+
+def test_a_bead_on_the_border_of_the_bulk_counts_half() -> None:
+    recipe = Recipe()
+    solid = balance(recipe).cbd_bead_mass / balance(recipe).cbd_solid_density
+    assert bulk_porosity(stack(np.array([1.0, 10.0, 19.0])), recipe) == pytest.approx(1 - 2 * solid / (100 * 18))
+
+
+def test_a_coating_that_is_all_face_is_taken_whole() -> None:
+    recipe = Recipe()
+    solid = balance(recipe).cbd_bead_mass / balance(recipe).cbd_solid_density
+    assert bulk_porosity(stack(np.array([0.5, 10.0])), recipe, face=6.0) == pytest.approx(1 - 2 * solid / 2000)
 
 
 def test_an_empty_volume_has_a_tortuosity_factor_of_one() -> None:

@@ -84,3 +84,9 @@ def test_a_distribution_with_almost_nothing_between_its_limits_is_a_physics_fail
 def test_points_are_folded_below_the_edge_even_by_rounding() -> None:
     folded = wrapped(np.array([[-1e-18, 10.0], [25.0, -0.5]]), np.array([10.0, 10.0]))
     np.testing.assert_array_equal(folded, [[0.0, 0.0], [5.0, 9.5]])
+
+
+def test_a_packing_starts_in_the_box_that_the_recipe_gives() -> None:
+    packed = pack(small(volume__start_box=[20, 22, 24]))
+    np.testing.assert_array_equal(packed.box, [20, 22, 24])
+    assert len(packed) == len(PACKED)

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from mesoforge.errors import InputError
+from mesoforge.physics.balance import balance
 from mesoforge.physics.materials import Material, shipped
 from mesoforge.physics.recipe import Recipe, load_recipe
 from mesoforge.physics.record import read_yaml
@@ -60,6 +61,20 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         (
             "volume.mass_loading is 0.21 mg/cm2, less active material than one smallest particle needs: raise it to "
             "0.376 mg/cm2 or more, or volume.side."
+        ),
+    ),
+    "start_box_too_small_for_the_slurry": (
+        {"volume": {"start_box": [20, 20, 40]}},
+        (
+            "volume.start_box is 20 x 20 x 40 um but must hold 18384 um3, 1.5 times the slurry's volume, and have "
+            "edges of 18 um or more: enlarge it, or leave it out."
+        ),
+    ),
+    "start_box_too_narrow_for_a_particle": (
+        {"volume": {"start_box": [10, 80, 120]}},
+        (
+            "volume.start_box is 10 x 80 x 120 um but must hold 18384 um3, 1.5 times the slurry's volume, and have "
+            "edges of 18 um or more: enlarge it, or leave it out."
         ),
     ),
     "beads_bigger_than_particles": (
@@ -205,7 +220,7 @@ def test_a_recipe_survives_the_way_to_a_flat_table_and_back() -> None:
     values = {"formulation.active_material": 0.93, "calendering.gap": 20.0, "seed": 9, "materials.active": "graphite"}
     recipe = Recipe().with_values(values)
     flat = recipe.flat()
-    assert {type(value) for value in flat.values()} == {float, int, str}
+    assert {type(value) for value in flat.values()} == {bool, float, int, str}
     assert Recipe().with_values(flat) == recipe
     assert flat["materials.active"] == "graphite"
 
@@ -239,3 +254,20 @@ def test_a_recipe_may_bring_its_own_material() -> None:
 def test_a_small_volume_cuts_the_sizes_and_a_large_one_does_not() -> None:
     assert Recipe().with_values({"volume.side": 20}).largest_diameter == 8.0
     assert Recipe().with_values({"volume.side": 50}).largest_diameter == Recipe().particles.max_diameter
+
+
+PAPER = {"paper_96.yaml": (10330, 3877), "paper_94.yaml": (9494, 5458)}
+
+
+@pytest.mark.parametrize(("file", "beads"), PAPER.items(), ids=PAPER)
+def test_the_paper_s_electrodes_have_its_beads_in_its_box_and_end_at_the_recipe_s_side(
+    file: str, beads: tuple[int, int]
+) -> None:
+    recipe = load_recipe(Path(__file__).resolve().parents[2] / "examples" / file)
+    amounts = balance(recipe)
+    assert (amounts.active_beads, amounts.cbd_beads) == beads
+    assert recipe.flat()["volume.start_box"] == "80.0 x 80.0 x 120.0"
+    assert amounts.cbd_bead_mass / amounts.cbd_bead_volume == pytest.approx(0.95, rel=1e-3)
+    assert recipe.foretold_edges[0] == pytest.approx(recipe.volume.side, rel=1e-3)
+    assert recipe.slurry_volume == pytest.approx(amounts.additive_slurry_volume, rel=1e-3)
+    assert recipe.with_values({"seed": 2}).volume == recipe.volume

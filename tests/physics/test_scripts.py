@@ -14,10 +14,16 @@ import numpy as np
 import pytest
 from making import small
 
+from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.calendering import flattened, loading_script, overlaps, release_script
 from mesoforge.physics.contact import calendering_law, drying_law, release_law, timestep, true_law
-from mesoforge.physics.drying import drying_script, settle_on_collector
+from mesoforge.physics.drives import FACES, Task
+from mesoforge.physics.drying.capillary import capillary_script
+from mesoforge.physics.drying.migration import film, film_script, peclet
+from mesoforge.physics.drying.stage import settle_on_collector
+from mesoforge.physics.drying.to_porosity import to_porosity_script, wanted_thickness
+from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.manufacture import VERSIONS, identity
 from mesoforge.physics.packing import pack
 from mesoforge.physics.plane import Curve
@@ -36,32 +42,53 @@ FIXED = small(
     drying__pressure=0.05,
     drying__cbd_diameter=1.3,
     calendering__pressure=120.0,
+    calendering__temperature=60.0,
     force_field__slurry_bead_factor=0.8,
     force_field__slurry_well_depth=500.0,
     force_field__cbd_modulus=2.0,
     force_field__friction=0.1,
     force_field__adhesion=300.0,
     force_field__plasticity=0.7,
+    force_field__cbd_thermal_softening=0.01,
     numerics__slurry_timestep=0.01,
     numerics__rayleigh_fraction=0.2,
     numerics__calendering_softening=7.0,
+    numerics__drying_step=0.6,
     numerics__drying_modulus=0.5,
     numerics__plane_speed=1.5,
     numerics__drying_speed=1.5,
-    numerics__drying_drag=1.0,
+    numerics__drying_drag=20.0,
     numerics__gauge_pressure=0.1,
+    numerics__pressure_limit=3000.0,
     numerics__viscous_drag=5.0,
     numerics__voxel=0.4,
 )
 """Every setting that a script reads, so that another default changes no script here."""
 COMPRESSED = FIXED.with_values({"calendering.compression": 0.3})
 GAPPED = FIXED.with_values({"calendering.gap": 8.0, "calendering.stiffness": 20.0})
+IMPOSED = FIXED.with_values({"drying.model": "to_porosity", "drying.porosity": 0.5})
+MIGRATED = FIXED.with_values(
+    {
+        "drying.model": "migration",
+        "drying.rate": 1.0,
+        "drying.binder_diffusivity": 100.0,
+        "drying.wet_thickness": 200.0,
+    }
+)
+THINNED = FIXED.with_values({"calendering.thickness": 90.0, "calendering.mass_loading": 25.0})
+ROLLED = FIXED.with_values(
+    {"calendering.line_load": 150.0, "calendering.mass_loading": 25.0, "calendering.roll_diameter": 250.0}
+)
 SCRIPTS = {
     "slurry": slurry_script(FIXED),
-    "drying": drying_script(FIXED, 21.5),
+    "drying": capillary_script(FIXED, 21.5),
+    "drying_to_porosity": to_porosity_script(IMPOSED, 21.5, 15.0),
+    "drying_migration": film_script(MIGRATED, 21.5, 100.0),
     "calendering_load_pressure": loading_script(FIXED, 12.5),
     "calendering_load_compression": loading_script(COMPRESSED, 12.5),
     "calendering_load_gap": loading_script(GAPPED, 12.5),
+    "calendering_load_thickness": loading_script(THINNED, 12.5),
+    "calendering_load_line_load": loading_script(ROLLED, 12.5),
     "calendering_release": release_script(FIXED, 9.25, 118.5),
 }
 
@@ -136,10 +163,33 @@ def test_every_setting_of_the_numerics_but_the_time_limit_names_some_stage() -> 
 
 
 def test_softening_keeps_the_ratio_of_stress_to_modulus() -> None:
-    real, soft = true_law(FIXED), calendering_law(FIXED)
+    cold = FIXED.with_values({"calendering.temperature": 25.0})
+    real, soft = true_law(cold), calendering_law(cold)
     for name in ("active", "cbd", "adhesion"):
         assert getattr(soft, name) * soft.scale == pytest.approx(getattr(real, name))
     assert (soft.friction, soft.poisson) == (real.friction, real.poisson)
+
+
+def test_warm_rolls_soften_the_cbd_and_nothing_else() -> None:
+    cold, warm = (calendering_law(FIXED.with_values({"calendering.temperature": kelvin})) for kelvin in (25.0, 60.0))
+    assert warm.cbd == pytest.approx(cold.cbd * np.exp(-0.01 * 35))
+    assert (warm.active, warm.adhesion, warm.scale) == (cold.active, cold.adhesion, cold.scale)
+
+
+def test_the_whole_coating_is_as_much_higher_as_it_is_heavier_its_faces_counted_once() -> None:
+    task = Task(THINNED, calendering_law(THINNED), 12.5)
+    assert task.ratio == 10
+    assert task.whole(12.5) == pytest.approx(10 * (12.5 - FACES) + FACES)
+    assert task.piece(task.whole(9.0)) == pytest.approx(9.0)
+    assert Task(FIXED, task.law, 12.5).whole(9.0) == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize("drive", ["gap", "thickness"])
+def test_rolls_wider_than_the_coating_are_a_failure_that_names_both(drive: str) -> None:
+    wide = FIXED.with_values({f"calendering.{drive}": 12.6})
+    with pytest.raises(PhysicsError, match=r"12\.6 um is wider than the dried coating of 12\.5 um") as error:
+        loading_script(wide, 12.5)
+    assert error.value.kind == "no_contact"
 
 
 def test_a_contact_carries_its_load_with_the_flattening_that_is_left_of_it() -> None:
@@ -163,6 +213,18 @@ def test_the_time_step_grows_as_the_root_of_the_softening() -> None:
         steps.append(timestep(recipe, calendering_law(recipe)))
     assert steps[1] == pytest.approx(2 * steps[0])
     assert timestep(FIXED, drying_law(FIXED)) > timestep(FIXED, true_law(FIXED))
+
+
+def test_the_peclet_number_is_surface_speed_times_thickness_over_diffusivity() -> None:
+    speed = 1.0 / FIXED.materials.solvent.density
+    assert peclet(MIGRATED, 21.5) == pytest.approx(speed * 200 / 100)
+    simulated = film(MIGRATED, 21.5)
+    assert simulated.speed * 21.5 / simulated.diffusivity == pytest.approx(peclet(MIGRATED, 21.5))
+
+
+def test_an_imposed_porosity_asks_for_the_thickness_of_its_solids() -> None:
+    thickness = wanted_thickness(100.0, IMPOSED)
+    assert balance(IMPOSED).porosity(100.0 * thickness) == pytest.approx(0.5)
 
 
 def test_the_slurry_s_time_step_is_the_recipe_s_unless_its_beads_vibrate_faster() -> None:

@@ -1,0 +1,202 @@
+"""Fit the calender and the contacts to measured porosities, and say how well that foretells what was left out.
+
+``python benchmarks/calibrate_calendering.py DATA [--home FOLDER] [--seeds N] [--workers N]`` reads measured rows (CSV:
+am_wt_frac, solid_to_liquid_pct, calender_gap_um, porosity_before, thickness_before_um, porosity_after), simulates
+calendering over a grid of friction, pressure and permanent share, and fits three numbers: the machine's stiffness k in
+P = k (h - gap), the friction, and the permanent share of a contact's flattening. Heights are those of the whole
+coating, which keeps its mass: h = loading / (solid density (1 - porosity)); porosities are bulk ones, since the loose
+faces of a thin volume are nothing beside a coating of 100 um. Leave-one-out errors stand beside those of two models
+without particles: the mean, and an exponential porosity-pressure law with the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from scipy.interpolate import RegularGridInterpolator
+from scipy.optimize import brentq, least_squares
+
+from mesoforge.physics.failure import Failure
+from mesoforge.physics.manufacture import manufacture
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.store import Store
+
+FRICTIONS, PRESSURES, SHARES = (0.05, 0.2, 0.4), (4.0, 15.0, 60.0, 200.0), (0.5, 0.9)
+INSIDE = ([0.01, FRICTIONS[0], SHARES[0]], [20.0, FRICTIONS[-1], SHARES[-1]])
+"""Bounds of stiffness, friction and share: nothing is extrapolated beyond the grid."""
+NAMES = ("calendering_pressure", "porosity_bulk_under_load", "porosity_bulk")
+LEAST, MOST = 0.05, 2000.0
+"""Pressures between which the balance of machine and electrode is sought [MPa]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measured electrode: roll gap and thickness before [um], porosity before and after."""
+
+    gap: float
+    thickness: float
+    before: float
+    after: float
+    name: str
+
+    def height(self, porosity: float) -> float:
+        """Return the height at a porosity [um]: solids stay, the area too."""
+        return self.thickness * (1 - self.before) / (1 - porosity)
+
+
+Law = Callable[[np.ndarray, float], tuple[float, float]]
+"""From fitted numbers and a pressure [MPa]: the porosities under load and after release."""
+
+
+def read(path: Path) -> list[Row]:
+    """Read the measured rows."""
+    with path.open(encoding="utf-8") as file:
+        return [
+            Row(
+                float(row["calender_gap_um"]),
+                float(row["thickness_before_um"]),
+                float(row["porosity_before"]),
+                float(row["porosity_after"]),
+                f"{row['solid_to_liquid_pct']} % solids, gap {row['calender_gap_um']} um",
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def simulated(task: tuple[dict[str, float], Path]) -> list[float]:
+    """Make one electrode."""
+    values, root = task
+    base = {"formulation.active_material": 0.94, "formulation.solids_content": 0.645, "numerics.voxel": 0.6}
+    made = manufacture(Recipe().with_values(base | values), Store(root))
+    return [math.nan] * len(NAMES) if isinstance(made, Failure) else [made.properties[name] for name in NAMES]
+
+
+def grid(seeds: int, root: Path, workers: int) -> np.ndarray:
+    """Simulate all of the grid, (frictions, pressures, shares, seeds, names)."""
+    points = list(itertools.product(FRICTIONS, PRESSURES, SHARES, range(1, seeds + 1)))
+    tasks = [
+        (
+            {
+                "force_field.friction": friction,
+                "calendering.pressure": pressure,
+                "force_field.plasticity": share,
+                "seed": seed,
+            },
+            root,
+        )
+        for friction, pressure, share, seed in points
+    ]
+    order = sorted(range(len(tasks)), key=lambda i: (points[i][0], points[i][3]))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        made = dict(zip(order, pool.map(simulated, [tasks[i] for i in order]), strict=True))
+    values = np.array([made[i] for i in range(len(tasks))])
+    return values.reshape(len(FRICTIONS), len(PRESSURES), len(SHARES), seeds, len(NAMES))
+
+
+def particle_law(found: np.ndarray) -> Law:
+    """Return porosities under load and after release, interpolated over friction, log pressure and share."""
+    mean = np.nanmean(found, axis=3)
+    axes = (np.array(FRICTIONS), np.log(PRESSURES), np.array(SHARES))
+    loaded, released = (
+        RegularGridInterpolator(axes, mean[..., i], bounds_error=False, fill_value=None) for i in (1, 2)
+    )
+
+    def law(numbers: np.ndarray, pressure: float) -> tuple[float, float]:
+        point = (numbers[1], math.log(pressure), numbers[2])
+        return float(loaded(point).item()), float(released(point).item())
+
+    return law
+
+
+def exponential(numbers: np.ndarray, pressure: float) -> tuple[float, float]:
+    """Return a porosity that falls by the same amount with each factor in pressure; two numbers, no particles."""
+    share = float(np.clip(numbers[1] - numbers[2] * math.log(pressure), 0.01, 0.95))
+    return share, share
+
+
+def foretold(law: Law, numbers: np.ndarray, row: Row) -> float:
+    """Return the released porosity where the machine, P = k (h - gap), and the electrode are in balance."""
+
+    def excess(log_pressure: float) -> float:
+        pressure = math.exp(log_pressure)
+        return numbers[0] * (row.height(law(numbers, pressure)[0]) - row.gap) - pressure
+
+    low, high = math.log(LEAST), math.log(MOST)
+    if excess(low) <= 0 or excess(high) >= 0:
+        return law(numbers, LEAST if excess(low) <= 0 else MOST)[1]
+    return law(numbers, math.exp(brentq(excess, low, high)))[1]
+
+
+def fit(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tuple[list[float], list[float]]) -> np.ndarray:
+    """Fit a law's numbers to measured porosities after calendering; several starts of k, the best fit wins."""
+
+    def misses(numbers: np.ndarray) -> list[float]:
+        return [foretold(law, numbers, row) - row.after for row in rows]
+
+    starts = [[k, *start[1:]] for k in (0.1, 0.5, 2.0)]
+    tried = [least_squares(misses, one, bounds=bounds, x_scale=np.abs(one), diff_step=1e-3) for one in starts]
+    numbers: np.ndarray = min(tried, key=lambda found: found.cost).x
+    return numbers
+
+
+def left_out(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tuple[list[float], list[float]]) -> float:
+    """Return the root mean square error of each row foretold from all others."""
+    misses = [
+        foretold(law, fit(law, [*rows[:i], *rows[i + 1 :]], start, bounds), row) - row.after
+        for i, row in enumerate(rows)
+    ]
+    return float(np.sqrt(np.mean(np.square(misses))))
+
+
+def report(rows: Sequence[Row], found: np.ndarray) -> None:
+    """Print fits, errors and predictions."""
+    after = np.array([row.after for row in rows])
+    mean = np.array([np.delete(after, i).mean() - value for i, value in enumerate(after)])
+    whole = found[..., 2][np.isfinite(found[..., 2]).sum(axis=3) > 1]
+    spread = np.nanstd(whole, axis=1, ddof=1).mean()
+    print(f"standard deviation of seeds, released bulk porosity: {spread:.4f}")
+    print(f"{int(np.isnan(found[..., 0]).sum())} of {found[..., 0].size} simulations failed")
+    models = {
+        "particles": (particle_law(found), (0.5, 0.2, 0.8), INSIDE),
+        "exponential": (exponential, (0.5, 0.4, 0.03), ([0.01, 0.1, 0.0], [20.0, 0.9, 0.3])),
+    }
+    print("\n| model | fitted numbers | RMSE of the fit | leave-one-out RMSE |\n|---|---|---|---|")
+    print(f"| mean | 1 | {after.std():.4f} | {np.sqrt(np.mean(mean**2)):.4f} |")
+    fits = {}
+    for name, (law, start, bounds) in models.items():
+        fits[name] = fit(law, rows, start, bounds)
+        rmse = np.sqrt(np.mean([(foretold(law, fits[name], row) - row.after) ** 2 for row in rows]))
+        numbers = ", ".join(f"{value:.4g}" for value in fits[name])
+        print(f"| {name} | {numbers} | {rmse:.4f} | {left_out(law, rows, start, bounds):.4f} |")
+    print("\nparticles: k [MPa/um], friction, permanent share; exponential: k, porosity at 1 MPa, slope per e-fold\n")
+    print("| row | measured | particles | exponential |\n|---|---|---|---|")
+    for row in rows:
+        cells = [f"{foretold(models[name][0], fits[name], row):.4f}" for name in models]
+        print(f"| {row.name} | {row.after:.4f} | {' | '.join(cells)} |")
+
+
+def main() -> None:
+    """Simulate, fit and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="measured rows")
+    parser.add_argument("--home", type=Path, default=Path("mlruns") / "calibration", help="where stages are kept")
+    parser.add_argument("--seeds", type=int, default=3, help="electrodes per point of the grid")
+    parser.add_argument("--workers", type=int, default=1, help="electrodes made at once")
+    given = parser.parse_args()
+    report(read(given.data), grid(given.seeds, given.home, given.workers))
+
+
+if __name__ == "__main__":
+    main()
