@@ -215,7 +215,11 @@ def converge(
     only: str | None,
     given: tuple[str, ...],
     home: Path,
-    **rest: Any,  # noqa: ANN401 - seeds, workers and switches, as click has checked them
+    *,
+    seeds: int,
+    coarser: bool,
+    workers: int,
+    as_json: bool,
 ) -> None:
     r"""Say whether a recipe's answers move when they are computed more finely.
 
@@ -238,12 +242,12 @@ def converge(
 
     base = (load_recipe(recipe) if recipe else Recipe()).with_values(dict(map(_assignment, changes)))
     names = chosen_names(only)
-    question = Question(base, names, rest["seeds"], tolerances(given), coarser=rest["coarser"]).checked()
+    question = Question(base, names, seeds, tolerances(given), coarser=coarser).checked()
     Store(Home(home).store)
-    with shift_table.electrodes(quiet=rest["as_json"]) as watch, local_pool(rest["workers"]) as pool:
+    with shift_table.electrodes(quiet=as_json) as watch, local_pool(workers) as pool:
         found = run_all(question, Home(home), pool, watch)
     found["folder"] = str(write(found, Home(home)))
-    _print(found, shift_table.shifts, as_json=rest["as_json"])
+    _print(found, shift_table.shifts, as_json=as_json)
 
 
 @app.command()

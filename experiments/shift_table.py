@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,8 @@ from mesoforge.experiments.converge import Watch
 from mesoforge.experiments.printing import number
 from mesoforge.experiments.shifts import MOVES, OPEN, WITHIN, Tolerance
 
+COLUMNS = 3
+"""Properties in a table; more would not fit a terminal."""
 COLOURS = {WITHIN: "green", MOVES: "red", OPEN: "yellow"}
 
 
@@ -42,10 +44,13 @@ def electrodes(*, quiet: bool) -> Iterator[Watch]:
 def shifts(found: Mapping[str, Any]) -> None:
     """Print the shifts, the verdicts, the cheapest setting that fits, and what failed."""
     console = Console()
-    console.print(_table(found))
+    names = list(found["base"])
+    for place in range(0, len(names), COLUMNS):
+        console.print(_table(found, names[place : place + COLUMNS]))
     console.print(
         "[dim]Mean shift per seed and half its 95 % interval; [green]within tolerance[/green], [red]moves[/red], "
-        f"[yellow]not decided[/yellow]. Stress: at a porosity of {number(found['porosity_of_the_stress'])}.[/dim]"
+        "[yellow]not decided[/yellow]. Cost: bead-steps over the base's. Stress: the pressure at the lowest porosity "
+        f"that all curves of both pass through (base alone: {number(found['porosity_of_the_stress'])}).[/dim]"
     )
     for name, verdict in found["verdicts"].items():
         console.print(f"[bold]{name}[/bold]: {verdict}", highlight=False)
@@ -62,17 +67,15 @@ def shifts(found: Mapping[str, Any]) -> None:
     console.print(f"Table, figure and verdict: {found['folder']}", highlight=False)
 
 
-def _table(found: Mapping[str, Any]) -> Table:
-    seeds = found["seeds"]
-    table = Table("", title=f"Convergence over {len(seeds)} seeds", box=box.SIMPLE)
-    table.add_column("cost", justify="right")
-    for name in found["base"]:
+def _table(found: Mapping[str, Any], names: Sequence[str]) -> Table:
+    table = Table("", title=f"Convergence over {len(found['seeds'])} seeds", box=box.SIMPLE)
+    for name in ("cost", *names):
         table.add_column(name.replace("_", " "), justify="right")
-    base = [f"{number(one['mean'])} (sd {_short(one['sd'])})" for one in found["base"].values()]
-    table.add_row("base", "1", *base)
+    spread = [found["base"][name] for name in names]
+    table.add_row("base", "1", *(f"{number(one['mean'])} (sd {_short(one['sd'])})" for one in spread))
     costs = found["bead_steps"]
     for variant in dict.fromkeys(row["variant"] for row in found["rows"]):
-        rows = [row for row in found["rows"] if row["variant"] == variant]
+        rows = [row for row in found["rows"] if row["variant"] == variant and row["property"] in names]
         share = f"{costs[variant] / costs['base']:.2f}" if {variant, "base"} <= set(costs) else "-"
         table.add_row(rows[0]["words"], share, *map(_cell, rows))
     return table
@@ -81,6 +84,8 @@ def _table(found: Mapping[str, Any]) -> Table:
 def _cell(row: Mapping[str, Any]) -> str:
     if row["half_width"] is None:
         return "-"
+    if row["mean"] == row["half_width"] == 0:
+        return "[green]same[/]"
     tolerance = Tolerance(row["tolerance"], row["relative"])
     text = f"{tolerance.shown(row['mean'])} ± {tolerance.width(row['half_width'])}"
     return f"[{COLOURS[row['verdict']]}]{text}[/]"

@@ -43,7 +43,7 @@ class Tolerance:
 
     def shown(self, value: float) -> str:
         """Write a difference with its sign, relative ones in per cent."""
-        return f"{100 * value:+.2g} %" if self.relative else f"{value:+.2g}"
+        return f"{_digits(100 * value)} %" if self.relative else _digits(value)
 
     def width(self, value: float) -> str:
         """Write a half width or the tolerance itself."""
@@ -124,6 +124,11 @@ def _more(moved: Reals, tolerance: float) -> int:
         if _quantile(count) * spread <= room * math.sqrt(count):
             return count - len(moved)
     return MANY + 1
+
+
+def _digits(value: float) -> str:
+    """Write two digits with a sign, without an exponent where the number is large."""
+    return f"{value:+.0f}" if abs(value) >= 100 else f"{value:+.2g}"
 
 
 def _quantile(count: int) -> float:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 from scipy.stats import ttest_rel
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.converge import Question, judged, make_measured, pressure_at, seeds_of, write
+from mesoforge.experiments import shift_table
+from mesoforge.experiments.converge import (
+    WINDOW,
+    Question,
+    common_porosity,
+    converge,
+    judged,
+    make_measured,
+    pressure_at,
+    seeds_of,
+    write,
+)
 from mesoforge.experiments.home import Home
+from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.refinement import BASE, NAMES, chosen_names, variants
 from mesoforge.experiments.shifts import DEFAULTS, MOVES, OPEN, WITHIN, Tolerance, interval, shift, tolerances
 from mesoforge.physics.recipe import Recipe
@@ -106,3 +120,80 @@ def test_an_electrode_brings_its_curve_and_its_cost(tmp_path: Path) -> None:
 
 def test_every_variant_is_made_with_the_same_seeds() -> None:
     assert list(seeds_of(Question(SMALL.with_values({"seed": 4}), ("rate",), 3, {}))) == [4, 5, 6]
+
+
+def test_as_many_more_seeds_as_are_asked_for_decide_if_the_spread_stays() -> None:
+    moved = np.tile([0.02, -0.02], 2)
+    said = shift(moved, np.zeros(4), Tolerance(0.01, relative=False))
+    assert said.words == f"not decided: needs about {said.more} more seeds"
+    spread = moved.std(ddof=1)
+    halves = [student.ppf(0.975, n - 1) * spread / math.sqrt(n) for n in (4 + said.more - 1, 4 + said.more)]
+    assert halves[0] > 0.01 >= halves[1]
+
+
+def noisy(seed: int, rise: float = 0.0, steps: float = 1e6, end: float = 0.2) -> dict[str, Any]:
+    """Return an outcome that hangs on its seed, with a loading curve down to a porosity."""
+    values = dict.fromkeys(DEFAULTS, 1.0) | {
+        "porosity": 0.3 + float(np.random.default_rng(seed).normal(0, 0.02)) + rise
+    }
+    level = np.linspace(0.5, end, 2000)
+    curve = {"porosity": level.tolist(), "pressure": (100 * np.exp(-10 * (level - 0.2))).tolist()}
+    return {"values": values, "bead_steps": steps} | curve
+
+
+def test_a_common_porosity_is_one_that_every_curve_passes_through() -> None:
+    level = common_porosity([noisy(1, end=end) for end in (0.2, 0.25, 0.22)])
+    assert level == pytest.approx(0.25 + 1.5 * WINDOW)
+    late = {"porosity": [0.24, 0.2], "pressure": [0.0, 1.0], "values": {}}
+    assert math.isnan(common_porosity([noisy(1, end=0.25), late]))
+
+
+def paired() -> dict[str, Any]:
+    """Return a study in which the drag moves the answer, the speed does not, and other seeds are noise."""
+    question = Question(SMALL, ("rate", "drag", "seeds"), 4, tolerances([]), coarser=True)
+    bad = {"kind": "timeout", "stage": "slurry", "reason": "too [slow]"}
+    return judged(
+        question,
+        {
+            BASE: [noisy(n) for n in range(4)],
+            "rate": [noisy(n, rise=0.001) for n in range(4)],
+            "drag": [noisy(n, rise=0.05) for n in range(4)],
+            "seeds": [noisy(n + 10) for n in range(4)],
+            "rate_coarser": [noisy(n, steps=5e5) for n in range(4)],
+            "drag_coarser": [noisy(0, steps=1e5), noisy(1, steps=1e5), bad, noisy(3, rise=-0.1, steps=1e5)],
+        },
+    )
+
+
+def test_pairing_takes_the_noise_of_the_seeds_away() -> None:
+    rows = {row["variant"]: row for row in paired()["rows"] if row["property"] == "porosity"}
+    assert rows["rate"]["mean"] == pytest.approx(0.001)
+    assert rows["rate"]["half_width"] < 1e-9
+    assert (rows["drag"]["verdict"], rows["seeds"]["verdict"]) == (MOVES, OPEN)
+
+
+def test_the_cheapest_setting_is_the_one_of_fewest_bead_steps_that_moves_nothing() -> None:
+    found = paired()["cheapest"]
+    assert (found["variant"], found["share"]) == ("rate_coarser", pytest.approx(0.5))
+
+
+def test_the_findings_are_printed_with_what_failed_and_what_is_cheapest(capsys: pytest.CaptureFixture[str]) -> None:
+    shift_table.shifts(paired() | {"folder": "there"})
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "half the drag" in printed
+    assert "too [slow]" in printed
+    assert "twice the speed of the planes (50 % of the base's bead-steps)" in printed
+
+
+@pytest.mark.slow
+def test_a_real_electrode_is_refined_and_a_second_start_makes_nothing_again(tmp_path: Path) -> None:
+    question = Question(SMALL, ("voxel", "tolerance"), 2, tolerances([]))
+    told: list[str] = []
+    found = converge(question, Home(tmp_path), HerePool(), lambda what, done, total: told.append(f"{done}/{total}"))
+    assert told[-1] == "6/6"
+    rows = {(row["variant"], row["property"]): row for row in found["rows"]}
+    assert rows["voxel", "porosity"]["mean"] == 0
+    assert rows["voxel", "tortuosity_factor_z"]["mean"] < 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("result.json")}
+    assert converge(question, Home(tmp_path), HerePool(), lambda *_: None) == found
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("result.json")} == before
