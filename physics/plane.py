@@ -188,5 +188,5 @@ def press_to(kpa: float, speed: float, name: str, gain: float = 1.5) -> Stroke:
 
 def release_to(kpa: float, speed: float, name: str) -> Stroke:
     """Lift the plane until it carries only the gauge pressure [kPa], ever slower as the load falls."""
-    slow = f"{speed:.10g}*(0.1+0.34*v_load/(v_peak+{kpa:.10g}))"
+    slow = f"{speed:.10g}*(0.15+0.5*v_load/(v_peak+{kpa:.10g}))"
     return Stroke(name, f"({kpa:.10g}-v_load)/{kpa:.10g}", slow, 0.5, 100)

@@ -234,7 +234,7 @@ class Numerics(Record):
 
     slurry_timestep: float = Field(default=0.01, gt=0, le=0.1)
     """Longest time step of the slurry [us]; small beads take a shorter one."""
-    rayleigh_fraction: float = Field(default=0.25, gt=0, le=0.4)
+    rayleigh_fraction: float = Field(default=0.2, gt=0, le=0.4)
     """Time step of calendering, as a fraction of the Rayleigh time of an active bead."""
     calendering_softening: float = Field(default=7.0, ge=1, le=100)
     """Moduli, adhesion and pressures in calendering are divided by it together and pressures multiplied back."""
@@ -242,7 +242,7 @@ class Numerics(Record):
     """Time step of drying, as a fraction of the longest that the adhesive contacts bear."""
     drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
     """Contact modulus of the active material in drying [GPa], a tenth of it for CBD: hard against small pressures."""
-    plane_speed: float = Field(default=2.2, gt=0, le=20)
+    plane_speed: float = Field(default=1.5, gt=0, le=20)
     """Greatest speed of the plane in calendering [um/us]."""
     drying_speed: float = Field(default=1.5, gt=0, le=20)
     """Greatest speed of the plane in drying [um/us]; a quarter of it once it has met the coating."""

@@ -255,7 +255,7 @@ def test_the_rest_interface_tells_which_recipe_won(done: Done, rest: Rest) -> No
     trial = kept_campaign(done.plan, done.home).trials[int(done.verdict["winner"].removeprefix("trial-"))]
     for name, value in done.plan.recipe(trial).flat().items():
         shown = winner["params"][name]
-        assert shown == value if isinstance(value, str) else float(shown) == pytest.approx(value), name
+        assert shown == value if isinstance(value, str) else float(shown) == pytest.approx(float(value)), name
 
 
 def test_the_rest_interface_tells_prediction_against_physics(done: Done, rest: Rest) -> None:

@@ -36,8 +36,8 @@ WRONG = [
     pytest.param(
         {"variables": {"calendering.presure": PRESSURE}},
         "the variables reach 'calendering.presure' 10, which no recipe allows: 'calendering.presure' is "
-        "not an input of a recipe: use one of compression, pressure, gap, stiffness in place of "
-        "'presure'.",
+        "not an input of a recipe: use one of compression, thickness, pressure, line_load, gap, stiffness, "
+        "roll_diameter, mass_loading, temperature, nanopores_close in place of 'presure'.",
         id="variable that is no input",
     ),
     pytest.param(
