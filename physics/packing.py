@@ -85,20 +85,38 @@ def _box(recipe: Recipe, amounts: Balance) -> Points:
     return np.array([recipe.volume.side, recipe.volume.side, height], dtype=np.float64) * math.cbrt(DILUTION)
 
 
+class _Crowd:
+    """Beads placed so far, in trees of falling size: each bead enters few trees, so that the cost stays near linear."""
+
+    def __init__(self, box: Points) -> None:
+        self._box, self._trees = box, list[cKDTree]()
+
+    def add(self, beads: Points) -> None:
+        """Take beads in, joined with all trees that are no larger."""
+        inside = wrapped(beads, self._box)
+        while self._trees and self._trees[-1].n <= len(inside):
+            inside = np.vstack([self._trees.pop().data, inside])
+        self._trees.append(cKDTree(inside, boxsize=self._box))
+
+    def touches(self, beads: Points, clearance: float) -> bool:
+        """Say whether any of these beads lies closer than the clearance to one placed before."""
+        inside = wrapped(beads, self._box)
+        return any(np.isfinite(tree.query(inside, distance_upper_bound=clearance)[0]).any() for tree in self._trees)
+
+
 def _place_particles(shapes: list[Shape], box: Points, rng: np.random.Generator) -> Points:
     """Place whole particles one by one where their beads keep clear of all beads placed before, (n, 3)."""
-    placed: list[Points] = []
+    placed, crowd = list[Points](), _Crowd(box)
     for shape in shapes:
-        placed.append(_place(shape, np.vstack(placed) if placed else np.empty((0, 3)), box, rng))
+        placed.append(_place(shape, crowd, box, rng))
+        crowd.add(placed[-1])
     return np.vstack(placed)
 
 
-def _place(shape: Shape, others: Points, box: Points, rng: np.random.Generator) -> Points:
-    tree = cKDTree(wrapped(others, box), boxsize=box) if len(others) else None
-    clearance = shape.pitch * 1.4
+def _place(shape: Shape, crowd: _Crowd, box: Points, rng: np.random.Generator) -> Points:
     for _ in range(TRIES):
         beads = shape.beads @ random_rotation(rng).T + rng.random(3) * box
-        if tree is None or not np.isfinite(tree.query(wrapped(beads, box), distance_upper_bound=clearance)[0]).any():
+        if not crowd.touches(beads, shape.pitch * 1.4):
             return beads
     raise PhysicsError("packing", "a particle found no free place in the starting box: lower volume.mass_loading")
 
