@@ -195,9 +195,15 @@ def draw(costs: list[Cost], path: Path) -> None:
     with style():
         figure, (left, right) = new_figure(10, 4.2, 1, 2)
         for stage in STAGES:
-            left.plot(beads, [1e3 * cost.seconds[stage] / cost.beads for cost in costs], "o-", label=stage)
+            left.plot(
+                beads,
+                [1e3 * cost.seconds[stage] / cost.beads for cost in costs],
+                "o-",
+                color=f"C{STAGES.index(stage)}",
+                label=stage,
+            )
         for stage in SIMULATED:
-            right.plot(beads, [cost.steps[stage] for cost in costs], "o-", label=stage)
+            right.plot(beads, [cost.steps[stage] for cost in costs], "o-", color=f"C{STAGES.index(stage)}", label=stage)
         left.set(xscale="log", yscale="log", xlabel="Beads", ylabel="Milliseconds per bead")
         right.set(xscale="log", yscale="log", xlabel="Beads", ylabel="Steps")
         figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=len(STAGES))
