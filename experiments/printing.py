@@ -232,5 +232,6 @@ def _section(name: str, section: Record) -> list[str]:
         value = getattr(section, key)
         shown = value.name.lower().replace(" ", "_") if isinstance(value, Material) else value
         text = yaml.safe_dump(shown).splitlines()[0]
-        lines.append(f"  {'# ' if value is None else ''}{key}: {'' if value is None else text}  # {field.description}")
+        meaning = " ".join((field.description or "").split())
+        lines.append(f"  {'# ' if value is None else ''}{key}: {'' if value is None else text}  # {meaning}")
     return lines

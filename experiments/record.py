@@ -163,7 +163,7 @@ def _missing(asked: Sequence[Path], there: Sequence[Path]) -> dict[str, str]:
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     """Write values as MLflow keeps them: 0.1 + 0.2 as 0.3."""
-    return {k: (f"{v:.12g}" if isinstance(v, float) else str(v))[:_LONGEST] for k, v in values.items()}
+    return {k: (f"{v:.12g}" if isinstance(v, (bool, float)) else str(v))[:_LONGEST] for k, v in values.items()}
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:

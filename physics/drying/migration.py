@@ -16,10 +16,10 @@ from pathlib import Path
 
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.contact import DAMPING, Law, contact_script, drying_law
+from mesoforge.physics.contact import DAMPING, Law, contact_script, diameters, drying_law, masses
 from mesoforge.physics.drying import capillary
 from mesoforge.physics.drying.motion import LOOK, sinking_script, stable_step
-from mesoforge.physics.drying.stage import DriedResult, run_plane
+from mesoforge.physics.drying.stage import Body, DriedResult, run_plane
 from mesoforge.physics.plane import FINISH, KPA_PER_MPA, Stroke, plane_script, stroke_script
 from mesoforge.physics.recipe import Recipe
 
@@ -33,6 +33,10 @@ FASTEST = 0.5
 """Greatest speed of the surface [um/us]."""
 SLOWEST = 0.05
 """Least Peclet number that is simulated; there the surface gathers CBD by a few per cent only."""
+SMALL = 0.75
+"""Diameter of CBD in the liquid over that of a dried bead (assumed): it passes between the particles."""
+GROWTH = 3.0
+"""Time in which CBD grows to its dried size once the film has shrunk [us]."""
 HOLD_BACK = 50.0
 """Drag on each bead of active material in the liquid [nN us/um]."""
 TOUCHING = 0.5
@@ -86,10 +90,11 @@ def film_script(recipe: Recipe, thickness: float, area: float) -> str:
     shrinking = f"ternary((v_height>{end:.10g})&&(v_peak<{touch:.10g}),1,0)"
     sink = Stroke("film shrinkage", shrinking, f"{wet.speed:.10g}", 0.5, 2, most)
     return (
-        contact_script(recipe, law, HOLD_BACK, wet.step)
+        contact_script(recipe, law, HOLD_BACK, wet.step).replace("hybrid sphere", "hybrid sphere 1")  # sizes change
         + plane_script(law, thickness, look)
         + _motion(recipe, wet)
         + stroke_script(0, sink, look)
+        + _growth(recipe, wet)
         + FINISH
     )
 
@@ -103,6 +108,19 @@ fix             shake cbd langevin {heat} {heat} {MEMORY:g} {recipe.seed + 1}
 {sinking_script("active", HOLD_BACK)}"""
 
 
+def _growth(recipe: Recipe, wet: Film) -> str:
+    """Write how CBD takes its dried size in the shrunken film, its mass unchanged."""
+    size, step = recipe.drying.cbd_diameter, wet.step / 3  # grown contacts are wide, and stiff
+    return f"""
+# growth to the dried size
+timestep        {step:.10g}
+variable        size equal ramp({SMALL * size:.10g},{size:.10g})
+fix             grow cbd adapt 1 atom diameter v_size mass no
+run             {math.ceil(GROWTH / step)} post no
+unfix           grow
+"""
+
+
 def dry(coating: Beads, recipe: Recipe, folder: Path) -> DriedResult:
     """Let a film shrink at its Peclet number, then draw it together by the capillary pressure.
 
@@ -112,6 +130,14 @@ def dry(coating: Beads, recipe: Recipe, folder: Path) -> DriedResult:
     places = [folder / "film", folder / "capillary"]
     for place in places:
         place.mkdir()
-    shrunk = run_plane(coating, film_script(recipe, coating.thickness, coating.area), recipe, places[0], heavy=False)
+    shrunk = run_plane(
+        coating, film_script(recipe, coating.thickness, coating.area), recipe, places[0], _body(coating, recipe)
+    )
     dried = capillary.dry(shrunk.beads, recipe, places[1])
     return replace(dried, curve=shrunk.curve + dried.curve)
+
+
+def _body(coating: Beads, recipe: Recipe) -> Body:
+    """Return the beads in the liquid: CBD small, and no heavier than it is."""
+    share = coating.by_kind(1.0, SMALL)
+    return share * diameters(coating, recipe), masses(coating, recipe)

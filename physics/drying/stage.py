@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.contact import diameters, masses
+from mesoforge.physics.contact import diameters
 from mesoforge.physics.drying.motion import inertia
 from mesoforge.physics.lammps.files import DATA, DUMP, Reals, read_positions, write_data
 from mesoforge.physics.plane import Curve, execute_plane, read_strokes
 from mesoforge.physics.recipe import Recipe
+
+Body: TypeAlias = tuple[Reals, Reals]
+"""Contact diameter [um] and inertia [pg] of each bead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,14 @@ def _shift(wet: Beads) -> Reals:
     return np.asarray(np.floor(reference / height) * height)
 
 
-def run_plane(coating: Beads, script: str, recipe: Recipe, folder: Path, heavy: bool = True) -> DriedResult:
-    """Run a script of strokes on a coating; CBD beads move with more inertia than their mass where ``heavy``.
+def run_plane(coating: Beads, script: str, recipe: Recipe, folder: Path, body: Body | None = None) -> DriedResult:
+    """Run a script of strokes on a coating of dried beads, or of beads of another size and inertia.
 
     Raises:
         PhysicsError: the simulation failed, or the plane did not come to rest.
     """
-    inert = inertia(coating, recipe) if heavy else masses(coating, recipe)
-    write_data(coating, diameters(coating, recipe), inert, folder / DATA, walls=True)
+    size, inert = body or (diameters(coating, recipe), inertia(coating, recipe))
+    write_data(coating, size, inert, folder / DATA, walls=True)
     execute_plane(script, recipe, folder)
     curve = read_strokes(folder, 1.0)
     box = np.array([*coating.box[:2], curve.height[-1]])
