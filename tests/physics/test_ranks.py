@@ -73,7 +73,8 @@ def test_a_few_steps_under_the_plane_end_in_the_same_positions_on_two_ranks(make
 
 def test_two_ranks_make_an_electrode_of_the_same_density_and_porosities_within_the_noise(make: Make) -> None:
     one, two = make(BASE).properties, make(SHARED).properties
-    assert two["slurry_density"] == pytest.approx(one["slurry_density"], rel=0.003)
+    # over six seeds of this volume half differed by less than 0.1 %, the others by 0.7 to 1.9 %, with either sign
+    assert two["slurry_density"] == pytest.approx(one["slurry_density"], rel=0.03)
     for name in ("dried_porosity", "porosity_under_load", "porosity"):
         assert two[name] == pytest.approx(one[name], abs=0.06), name
     assert two["calendering_pressure"] == pytest.approx(100, rel=0.03)
