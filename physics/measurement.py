@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mesoforge.physics.balance import MG_PER_CM2, balance
 from mesoforge.physics.beads import CBD, Beads
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.microstructure.bulk import bulk_porosity
+from mesoforge.physics.microstructure.bulk import bulk_porosity, share_below
 from mesoforge.physics.microstructure.phases import fractions, porosity
 from mesoforge.physics.microstructure.pores import mean_pore_diameter
 from mesoforge.physics.microstructure.transport import (
@@ -84,17 +83,11 @@ def coating(beads: Beads, recipe: Recipe, prefix: str = "") -> dict[str, float]:
 
 def dried(beads: Beads, recipe: Recipe) -> dict[str, float]:
     """Return how much more CBD the dried electrode has near its surface than near its collector."""
-    radius, own = recipe.drying.cbd_diameter / 2, beads.position[beads.kind == CBD, 2]
-    third = beads.thickness / 3
-    below = _share_below(own, radius, third).sum()
-    above = _share_below(-own, radius, -2 * third).sum()
+    own, third = beads.position[beads.kind == CBD, 2], beads.thickness / 3
+    radius = np.full_like(own, recipe.drying.cbd_diameter / 2)
+    below = share_below(third - own, radius).sum()
+    above = share_below(own - 2 * third, radius).sum()
     return {"cbd_surface_to_bottom": float(above / max(below, 1.0))}  # a tiny volume may have none below
-
-
-def _share_below(heights: NDArray[np.float64], radius: float, plane: float) -> NDArray[np.float64]:
-    """Return the share of each sphere's volume below a plane, (n,)."""
-    depth = np.clip((plane - heights) / radius, -1, 1)
-    return np.asarray((2 + 3 * depth - depth**3) / 4)
 
 
 def loads(beads: Beads, recipe: Recipe) -> dict[str, float]:
