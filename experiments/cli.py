@@ -59,6 +59,7 @@ def app(*, debug: bool) -> None:
     mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
     mesoforge viscosity                             shear the slurry: viscosity against shear rate
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
+    mesoforge forcefield show                       how beads act on one another, and what is fitted
     mesoforge make mine.yaml --set calendering.pressure=150
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
     mesoforge dashboard --study quickstart          review every electrode in MLflow
@@ -133,6 +134,34 @@ def recipe() -> None:
     from mesoforge.experiments.printing import recipe_template
 
     click.echo(recipe_template())
+
+
+@app.group()
+def forcefield() -> None:
+    r"""Look at force fields: how beads act on one another.
+
+    \b
+    mesoforge forcefield show
+    mesoforge make --set force_field=fitted.yaml
+    """
+
+
+@forcefield.command()
+@click.argument("force_field", required=False, metavar="[NAME|FILE]")
+@json_option
+def show(force_field: str | None, *, as_json: bool) -> None:
+    r"""Print each parameter of a force field: its value, unit, allowed range, and what it rests on.
+
+    NAME is a shipped force field, FILE a YAML file of one; without either it is the default.
+
+    \b
+    mesoforge forcefield show
+    mesoforge forcefield show fitted.yaml --json
+    """
+    from mesoforge.experiments import printing
+    from mesoforge.physics.force_fields import DEFAULT, load_force_field, table
+
+    _print(table(load_force_field(force_field or DEFAULT)), printing.force_field, as_json=as_json)
 
 
 def _study_command(kind: Kind, text: str) -> click.Command:

@@ -237,14 +237,17 @@ MAKERS: dict[str, Callable[[Recipe, Path, Path], Numbers]] = {
 
 
 def notes(recipe: Recipe) -> tuple[str, ...]:
-    """Say what a reader must know of the numbers: what was cut, fitted or bounded."""
+    """Say what a reader must know of the numbers: what was cut, fitted or assumed."""
+    nature = recipe.force_field
     said = [
-        drying.note(recipe),
-        "Slurry: force_field.slurry_bead_factor was fitted to two measured slurry densities (94 and 96 % NMC111).",
+        drying.note(recipe)
+        if recipe.drying.model == "to_porosity"
+        else f"{drying.note(recipe)} {nature.said('adhesion')}.",
+        f"Slurry: {nature.said('slurry_bead_factor')}.",
         (
-            "Calendering: loading uses the materials' own moduli and no fit; spring-back follows from "
-            "force_field.plasticity, the assumed permanent share of a contact's flattening, and so does the released "
-            "porosity."
+            f"Calendering: the active material has its own modulus; {nature.said('cbd_modulus')}; "
+            f"{nature.said('friction')}. Spring-back, and so the released porosity, follows from the permanent share "
+            f"of a contact's flattening: {nature.said('plasticity')}."
         ),
         (
             f"Transport: tortuosity_factor_z is taken on voxels of {recipe.numerics.voxel:g} um and falls as they "
