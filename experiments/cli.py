@@ -377,6 +377,16 @@ def _warn(message: str) -> None:
     click.echo(f"Note: {message}", err=True)
 
 
+def _keep_lines(command: click.Command) -> None:
+    """Let examples keep their lines: the sign for that is a control character, which a raw docstring cannot hold."""
+    command.help = (command.help or "").replace("\\b", "\b")
+    for inner in getattr(command, "commands", {}).values():
+        _keep_lines(inner)
+
+
+_keep_lines(app)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors are sentences, exit status 1 is failed work, 2 wrong input, 130 an interrupt."""
     sys.exit(status_of(list(sys.argv[1:] if arguments is None else arguments)))

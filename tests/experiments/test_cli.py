@@ -93,6 +93,14 @@ def test_each_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]
     assert len(said.splitlines()) > 4
 
 
+@pytest.mark.parametrize("words", [[], ["make"], ["converge"], ["forcefield", "show"]], ids=" ".join)
+def test_examples_stand_on_lines_of_their_own(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of([*words, "--help"]) == 0
+    examples = [line for line in capsys.readouterr().out.splitlines() if "  mesoforge " in line]
+    assert len(examples) >= 2
+    assert all(line.count("mesoforge ") == 1 for line in examples)
+
+
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["-h"]) == 0
     said = capsys.readouterr().out
