@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from making import small
+from making import counts, small
 
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.calendering import loading_script
 from mesoforge.physics.contact import calendering_law, contact_script, diameters, masses
+from mesoforge.physics.drying.migration import SMALL, film_script
+from mesoforge.physics.drying.stage import settle_on_collector
+from mesoforge.physics.failure import Failure
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DATA, DUMP, read_positions, write_data
-from mesoforge.physics.manufacture import BEADS, Electrode, identity
+from mesoforge.physics.manufacture import BEADS, STAGES, Electrode, identity, obtain
 from mesoforge.physics.plane import FINISH
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.slurry import slurry_script
+from mesoforge.physics.store import Store
 
 Make = Callable[[Recipe], Electrode]
 BASE = small(calendering__pressure=100)
+FILM = small(drying__model="migration", drying__rate=1.0, drying__wet_thickness=200.0)
 SHARED = BASE.with_values({"numerics.ranks": 2})
 STEPS = 40
 
@@ -69,6 +75,40 @@ def test_a_few_steps_under_the_plane_end_in_the_same_positions_on_two_ranks(make
     )
     assert np.abs(one - beads.position).max() > 1e-3
     np.testing.assert_allclose(two, one, atol=1e-6)
+
+
+def film_steps(recipe: Recipe, coating: Beads) -> str:
+    """Write a few steps of a film that shrinks without chance, whose CBD then grows in a few steps."""
+    whole = film_script(recipe, coating.thickness, coating.area)
+    still = re.sub(r"(fix +shake cbd langevin) \S+ \S+", r"\1 0 0", whole.split("# film shrinkage")[0])
+    grown = re.sub(r"run +\d+", f"run {STEPS}", whole.split("# growth to the dried size")[1])
+    return f"{still}variable speed equal -0.5\nrun {STEPS}\n{grown}"
+
+
+def test_a_few_steps_of_a_film_whose_cbd_grows_end_in_the_same_positions_on_two_ranks(
+    make: Make, tmp_path: Path
+) -> None:
+    coating = settle_on_collector(Beads.load(make(BASE).stages["slurry"] / BEADS), BASE)
+    ends = []
+    for ranks in (1, 2):
+        recipe = FILM.with_values({"numerics.ranks": ranks})
+        folder = tmp_path / str(ranks)
+        folder.mkdir()
+        small_cbd = coating.by_kind(1.0, SMALL) * diameters(coating, recipe)
+        write_data(coating, small_cbd, masses(coating, recipe), folder / DATA, walls=True)
+        execute(film_steps(recipe, coating), folder, 60, ranks)
+        ends.append(read_positions(folder / DUMP, len(coating)))
+    assert np.abs(ends[0] - coating.position).max() > 1e-3
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-6)
+
+
+def test_two_ranks_dry_a_film_at_a_rate_to_an_electrode_within_the_noise(make: Make, store: Store) -> None:
+    one = make(FILM)
+    two = obtain(FILM.with_values({"numerics.ranks": 2}), store, STAGES[:3])
+    assert not isinstance(two, Failure), two
+    assert two["drying"].result["dried_porosity"] == pytest.approx(one.properties["dried_porosity"], abs=0.06)
+    beads = [Beads.load(folder / BEADS) for folder in (one.stages["drying"], two["drying"].folder)]
+    assert counts(beads[0]) == counts(beads[1])
 
 
 def test_two_ranks_make_an_electrode_of_the_same_density_and_porosities_within_the_noise(make: Make) -> None:
