@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from making import counts, small
+from making import STEPS, counts, moved, pressed_steps, small, wet_steps
 
-from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.calendering import loading_script
 from mesoforge.physics.contact import calendering_law, contact_script, diameters, masses
 from mesoforge.physics.drying.migration import SMALL, film_script
 from mesoforge.physics.drying.stage import settle_on_collector
@@ -20,41 +18,13 @@ from mesoforge.physics.failure import Failure
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DATA, DUMP, read_positions, write_data
 from mesoforge.physics.manufacture import BEADS, STAGES, Electrode, identity, obtain
-from mesoforge.physics.plane import FINISH
 from mesoforge.physics.recipe import Recipe
-from mesoforge.physics.slurry import slurry_script
 from mesoforge.physics.store import Store
 
 Make = Callable[[Recipe], Electrode]
 BASE = small(calendering__pressure=100)
 FILM = small(drying__model="migration", drying__rate=1.0, drying__wet_thickness=200.0)
 SHARED = BASE.with_values({"numerics.ranks": 2})
-STEPS = 40
-
-
-def moved(script: str, beads: Beads, recipe: Recipe, folder: Path, wet: bool = False) -> np.ndarray:
-    """Return where a script brings beads with the recipe's ranks, (n, 3) [um]."""
-    amounts = balance(recipe)
-    size, mass = diameters(beads, recipe), masses(beads, recipe)
-    if wet:
-        size = beads.by_kind(recipe.particles.primary_diameter, amounts.wet_bead_diameter)
-        mass = beads.by_kind(
-            amounts.active_bead_volume * amounts.active_density, amounts.cbd_bead_mass + amounts.solvent_per_bead
-        )
-    folder.mkdir()
-    write_data(beads, size, mass, folder / DATA, walls=not wet)
-    execute(script, folder, 60, recipe.numerics.ranks)
-    return read_positions(folder / DUMP, len(beads))
-
-
-def wet_steps(recipe: Recipe) -> str:
-    head = slurry_script(recipe).split("print ")[0]
-    return f"{head}run {STEPS}\n{FINISH}"
-
-
-def pressed_steps(recipe: Recipe, height: float) -> str:
-    head = loading_script(recipe, height).split("# load")[0]
-    return f"{head}variable speed equal -5\nrun {STEPS}\n{FINISH}"
 
 
 def test_a_few_steps_of_slurry_end_in_the_same_positions_on_two_ranks(make: Make, tmp_path: Path) -> None:
