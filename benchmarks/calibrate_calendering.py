@@ -39,6 +39,8 @@ from mesoforge.physics.store import Store
 FRICTIONS, PRESSURES, SHARES = (0.05, 0.2, 0.4), (4.0, 15.0, 60.0, 200.0), (0.5, 0.9)
 INSIDE = ([0.01, FRICTIONS[0], SHARES[0]], [20.0, FRICTIONS[-1], SHARES[-1]])
 """Bounds of stiffness, friction and share: nothing is extrapolated beyond the grid."""
+FITTED = ("friction", "plasticity")
+"""Parameters of the force field among the fitted numbers, which the stiffness precedes."""
 NAMES = ("calendering_pressure", "porosity_bulk_under_load", "porosity_bulk")
 LEAST, MOST = 0.05, 2000.0
 """Pressures between which the balance of machine and electrode is sought [MPa]."""
@@ -178,7 +180,7 @@ def force_field(found: Fit, rows: Sequence[Row], data: str, seeds: int, name: st
         f"released bulk porosity of {len(rows)} calendered electrodes ({data}), {seeds} seeds: RMSE {found.rmse:.4f}, "
         f"leave-one-out {found.left_out:.4f}"
     )
-    values = dict(zip(("friction", "plasticity"), found.numbers[1:].tolist(), strict=True))
+    values = {key: float(f"{value:.4g}") for key, value in zip(FITTED, found.numbers[1:], strict=True)}
     spans = dict(zip(values, zip(*(bounds[1:] for bounds in INSIDE), strict=True), strict=True))
     sources = {key: f"{fitted_to}; {searched(value, *spans[key])}" for key, value in values.items()}
     note = f"Holds together with calendering.stiffness {found.numbers[0]:.4g} MPa/um, which was fitted along."
