@@ -132,8 +132,8 @@ class Drying(Record):
 
     model: Literal["capillary", "to_porosity", "migration"] = "capillary"
     """Predict the porosity from a pressure, or impose it, or let binder migrate at an evaporation rate before."""
-    pressure: float = Field(default=0.1, gt=0.001, le=20)
-    """Capillary pressure that draws the coating together [MPa] (fitted; 2 x 41 mN/m of NMP over 0.8 um)."""
+    pressure: float = Field(default=0.04, gt=0.001, le=2)
+    """Capillary pressure that draws the coating together [MPa] (fitted; 2 x 41 mN/m of NMP over 2 um)."""
     porosity: float | None = Field(default=None, gt=0.2, lt=0.9)
     """Porosity that the model to_porosity imposes, nanopores included."""
     rate: float | None = Field(default=None, gt=0, le=100)
@@ -221,10 +221,16 @@ class ForceField(Record):
     """Contact modulus of the dried CBD at 25 degrees C [GPa]; that of the active material is the material's own."""
     cbd_thermal_softening: float = Field(default=0.01, ge=0, le=0.1)
     """Loss of the logarithm of the CBD's modulus per kelvin above 25 degrees C [1/K] (assumed: a soft polymer)."""
+    cbd_wet_modulus: float = Field(default=2.0, gt=0.001, le=1e4)
+    """Contact modulus of the CBD while it dries, a gel swollen with solvent [MPa] (assumed)."""
+    wet_friction: float = Field(default=0.5, ge=0, le=1)
+    """Coulomb friction of all contacts while the coating dries; with drying.pressure fitted to the dried porosity."""
     friction: float = Field(default=0.1, ge=0, le=1)
-    """Coulomb friction of all contacts."""
+    """Coulomb friction of all contacts under the calender."""
     adhesion: float = Field(default=300.0, ge=0, le=1e4)
-    """Surface energy of contacts with CBD [mJ/m2] (JKR)."""
+    """Surface energy of contacts with dried CBD [mJ/m2] (JKR)."""
+    wet_adhesion: float = Field(default=10.0, ge=0, le=1e4)
+    """Surface energy of contacts with CBD while it dries [mJ/m2] (JKR; assumed: that of a swollen polymer)."""
     plasticity: float = Field(default=0.7, ge=0, le=0.9)
     """Share of a contact's flattening at maximum load that stays after release; 0 is elastic."""
 
@@ -241,7 +247,7 @@ class Numerics(Record):
     drying_step: float = Field(default=0.6, gt=0, le=0.9)
     """Time step of drying, as a fraction of the longest that the adhesive contacts bear."""
     drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
-    """Contact modulus of the active material in drying [GPa], a tenth of it for CBD: hard against small pressures."""
+    """Contact modulus of the active material in drying [GPa]: hard against small pressures."""
     plane_speed: float = Field(default=1.5, gt=0, le=20)
     """Greatest speed of the plane in calendering [um/us]."""
     drying_speed: float = Field(default=1.5, gt=0, le=20)
