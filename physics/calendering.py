@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import CBD, Beads, wrapped
 from mesoforge.physics.contact import (
+    KPA_PER_MPA,
     Law,
     calendering_law,
     contact_script,
@@ -32,7 +33,6 @@ from mesoforge.physics.plane import (
     CURVE,
     FINISH,
     GAVE_UP,
-    KPA_PER_MPA,
     Curve,
     execute_plane,
     plane_script,

@@ -19,7 +19,7 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 2, "slurry": 3, "drying": 5, "calendering": 6, "measurement": 4}
+VERSIONS = {"packing": 2, "slurry": 3, "drying": 6, "calendering": 7, "measurement": 4}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
@@ -33,8 +33,8 @@ TOOLS = {
 BEADS, LOADED, VOXELS, CURVE, PAIRS = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv", "pairs.csv"
 Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
-CONTACTS = {"cbd_modulus", "friction", "adhesion"}
-CALENDERED = CONTACTS | {"plasticity", "cbd_thermal_softening"}
+DRYING_FIELD = {"cbd_wet_modulus", "wet_adhesion", "wet_friction"}
+CALENDERING_FIELD = {"cbd_wet_modulus", "cbd_modulus", "adhesion", "friction", "plasticity", "cbd_thermal_softening"}
 DRYING_NUMERICS = {"drying_step", "drying_modulus", "drying_speed", "drying_drag"}
 CALENDERING_NUMERICS = {
     "rayleigh_fraction",
@@ -117,11 +117,11 @@ def _own_inputs(recipe: Recipe) -> Identity:
     wet = _part(
         tree, slurry=None, force_field={"slurry_bead_factor", "slurry_well_depth"}, numerics={"slurry_timestep"}
     )
-    dried = _part(tree, drying=None, force_field=CONTACTS, numerics=DRYING_NUMERICS)
+    dried = _part(tree, drying=None, force_field=DRYING_FIELD, numerics=DRYING_NUMERICS)
     pressed = _part(
         tree,
         calendering=None,
-        force_field=CALENDERED,
+        force_field=CALENDERING_FIELD,
         numerics=CALENDERING_NUMERICS,
     )
     return {
@@ -242,7 +242,7 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
     said = [
         drying.note(recipe)
         if recipe.drying.model == "to_porosity"
-        else f"{drying.note(recipe)} {nature.said('adhesion')}.",
+        else f"{drying.note(recipe)} {nature.said('wet_friction')}.",
         f"Slurry: {nature.said('slurry_bead_factor')}.",
         (
             f"Calendering: the active material has its own modulus; {nature.said('cbd_modulus')}; "

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mesoforge.physics.contact import Law, wall_law
+from mesoforge.physics.contact import KPA_PER_MPA, Law, wall_law
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DUMP, read_curve
@@ -27,7 +27,6 @@ GAVE_UP = {
     UNREACHABLE: "'{name}' met the limit of pressure at a height of {height:.4g} um",
 }
 """Files that a script leaves where it gave up, by the kind of failure, and what is said then."""
-KPA_PER_MPA = 1000.0
 FINISH = f"""
 write_dump      all custom {DUMP} id xu yu zu modify sort id format float %.12g
 print           "done" file done

@@ -133,8 +133,8 @@ class Drying(Record):
 
     model: Literal["capillary", "to_porosity", "migration"] = "capillary"
     """Predict the porosity from a pressure, or impose it, or let binder migrate at an evaporation rate before."""
-    pressure: float = Field(default=0.1, gt=0.001, le=20)
-    """Capillary pressure that draws the coating together [MPa] (fitted; 2 x 41 mN/m of NMP over 0.8 um)."""
+    pressure: float = Field(default=0.04, gt=0.001, le=2)
+    """Capillary pressure that draws the coating together [MPa] (fitted; 2 x 41 mN/m of NMP over 2 um)."""
     porosity: float | None = Field(default=None, gt=0.2, lt=0.9)
     """Porosity that the model to_porosity imposes, nanopores included."""
     rate: float | None = Field(default=None, gt=0, le=100)
@@ -221,7 +221,7 @@ class Numerics(Record):
     drying_step: float = Field(default=0.6, gt=0, le=0.9)
     """Time step of drying, as a fraction of the longest that the adhesive contacts bear."""
     drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
-    """Contact modulus of the active material in drying [GPa], a tenth of it for CBD: hard against small pressures."""
+    """Contact modulus of the active material in drying [GPa]: hard against small pressures."""
     plane_speed: float = Field(default=1.5, gt=0, le=20)
     """Greatest speed of the plane in calendering [um/us]."""
     drying_speed: float = Field(default=1.5, gt=0, le=20)

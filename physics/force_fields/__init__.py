@@ -67,10 +67,16 @@ class ForceField(Record):
     """Contact modulus of the dried CBD at 25 degrees C [GPa]; that of the active material is the material's own."""
     cbd_thermal_softening: float = Field(ge=0, le=0.1)
     """Loss of the logarithm of the CBD's modulus per kelvin above 25 degrees C [1/K]."""
+    cbd_wet_modulus: float = Field(gt=0.001, le=1e4)
+    """Contact modulus of the CBD while it dries, a gel swollen with solvent [MPa]."""
+    wet_friction: float = Field(ge=0, le=1)
+    """Coulomb friction of all contacts while the coating dries."""
+    wet_adhesion: float = Field(ge=0, le=1e4)
+    """Surface energy of contacts with CBD while it dries [mJ/m2] (JKR)."""
     friction: float = Field(ge=0, le=1)
-    """Coulomb friction of all contacts."""
+    """Coulomb friction of all contacts under the calender."""
     adhesion: float = Field(ge=0, le=1e4)
-    """Surface energy of contacts with CBD [mJ/m2] (JKR)."""
+    """Surface energy of contacts with dried CBD [mJ/m2] (JKR)."""
     plasticity: float = Field(ge=0, le=0.9)
     """Share of a contact's flattening at maximum load that stays after release; 0 is elastic."""
     name: str = "unnamed"

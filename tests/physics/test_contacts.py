@@ -188,8 +188,8 @@ def pressed(law: Law, tmp_path_factory: pytest.TempPathFactory) -> dict[str, See
 
 @pytest.fixture(scope="module")
 def slid(law: Law, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
-    """Close all contacts by 0.06 um beyond touch, then slide them by 0.04 um."""
-    return led(law, [(GAP + 0.06, 0.0), (0.0, 0.04)], tmp_path_factory.mktemp("slid"))
+    """Close all contacts by 0.06 um beyond touch, then slide them by 0.12 um."""
+    return led(law, [(GAP + 0.06, 0.0), (0.0, 0.12)], tmp_path_factory.mktemp("slid"))
 
 
 @pytest.mark.parametrize("name", CONTACTS)
@@ -223,7 +223,7 @@ def test_an_adhesive_contact_holds_until_the_pull_off_force_of_jkr(
 ) -> None:
     one, closed = pressed[name], form(law, name)
     assert -one.push.min() == pytest.approx(closed.pull_off, rel=0.02)
-    assert -one.push.min() <= closed.pull_off * (1 + 1e-9)
+    assert -one.push.min() <= closed.pull_off * (1 + 1e-4)
     width = (9 * math.pi * law.adhesion * closed.radius**2 / (4 * closed.modulus)) ** (1 / 3)
     reach = width**2 / closed.radius - math.sqrt(4 * math.pi * law.adhesion * width / closed.modulus)
     assert one.overlap[one.push != 0].min() == pytest.approx(reach, abs=2 * SLOW * STEP)
