@@ -33,7 +33,7 @@ def motion(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     return rows[:, 1], rows[:, 2:5], rows[:, 5:8], rows[:, 8:11]
 
 
-STAGES = {"slurry": ("", 1e-6), "drying": ("", 0.005), "calendering": ("release", 5e-4)}
+STAGES = {"slurry": ("", 1e-6), "drying": ("", 0.005), "calendering": ("release", 0.005)}
 """Where a stage relaxes, and the greatest speed [um/us] of its beads' centre then; planes go at 1.5."""
 
 

@@ -76,7 +76,8 @@ def test_two_ranks_dry_a_film_at_a_rate_to_an_electrode_within_the_noise(make: M
     one = make(FILM)
     two = obtain(FILM.with_values({"numerics.ranks": 2}), store, STAGES[:3])
     assert not isinstance(two, Failure), two
-    assert two["drying"].result["dried_porosity"] == pytest.approx(one.properties["dried_porosity"], abs=0.06)
+    # over eight seeds of this volume two ranks differed from one by -.003 in the mean, sd .027, and seeds by .036
+    assert two["drying"].result["dried_porosity"] == pytest.approx(one.properties["dried_porosity"], abs=0.1)
     beads = [Beads.load(folder / BEADS) for folder in (one.stages["drying"], two["drying"].folder)]
     assert counts(beads[0]) == counts(beads[1])
 
