@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import signal
@@ -26,7 +27,7 @@ from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.tracking import TrackingError
 from mesoforge.physics.recipe import Recipe
 
-VERBS = ("make", "viscosity", "recipe", "optimize", "sample", "status", "sync", "dashboard")
+VERBS = ("make", "viscosity", "recipe", "converge", "optimize", "sample", "status", "sync", "dashboard")
 PATIENCE_S = 120.0
 MARK = "MESOFORGE_TEST_RUN"
 SMALL = {"side": 10, "mass_loading": 2.5}
@@ -84,12 +85,20 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 # Help and exit statuses
 
 
+def lines_of(text: str) -> list[tuple[int, int]]:
+    """Return where each line of a text begins and ends."""
+    ends = list(itertools.accumulate(len(line) for line in text.splitlines(keepends=True)))
+    return list(itertools.pairwise([0, *ends]))
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of([verb, "--help"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"Usage: mesoforge {verb} [OPTIONS]")
     assert len(said.splitlines()) > 4
+    assert "\\b" not in said
+    assert max(said.count(f"mesoforge {verb}", *span) for span in lines_of(said)) == 1, "each example has a line"
 
 
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
