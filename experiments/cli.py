@@ -21,6 +21,22 @@ FAILED, WRONG, INTERRUPTED = 1, 2, 130
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class Explained(click.Command):
+    r"""A command whose help, raw like all docstrings with a backslash, still keeps the lines after \b."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help with the mark that click knows."""
+        if self.help is not None:
+            self.help = self.help.replace(r"\b", "\b")
+        super().format_help_text(ctx, formatter)
+
+
+class Verbs(Explained, click.Group):
+    """A group of such commands, with examples of its own."""
+
+    command_class = Explained
+
+
 class ElectrodeError(Exception):
     """The physics of the one electrode that was asked for went wrong."""
 
@@ -49,7 +65,7 @@ def tracking_option(command: Command) -> Command:
     )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mesoforge")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error (anywhere on the line).")
 def app(*, debug: bool) -> None:
@@ -136,7 +152,7 @@ def recipe() -> None:
     click.echo(recipe_template())
 
 
-@app.group()
+@app.group(cls=Verbs)
 def forcefield() -> None:
     r"""Look at force fields: how beads act on one another.
 
@@ -197,7 +213,7 @@ def _study_command(kind: Kind, text: str) -> click.Command:
         _print(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
 
     command.__doc__ = text
-    return click.command(kind)(command)
+    return click.command(kind, cls=Explained)(command)
 
 
 app.add_command(
@@ -375,16 +391,6 @@ def _print(value: dict[str, Any], show: Callable[[dict[str, Any]], object], *, a
 
 def _warn(message: str) -> None:
     click.echo(f"Note: {message}", err=True)
-
-
-def _keep_lines(command: click.Command) -> None:
-    """Let examples keep their lines: the sign for that is a control character, which a raw docstring cannot hold."""
-    command.help = (command.help or "").replace("\\b", "\b")
-    for inner in getattr(command, "commands", {}).values():
-        _keep_lines(inner)
-
-
-_keep_lines(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -44,6 +44,8 @@ from mesoforge.physics.plane import (
 from mesoforge.physics.recipe import Recipe
 
 LOAD, HOLD = 1, 2
+REACH = 0.6
+"""Share of the dried height from which a bead may come to a wall: beads hardly pass one another."""
 LEAST_GAUGE = 0.001
 """Least pressure that the plane is steered to [MPa]: a coating that was hardly touched carries about none."""
 
@@ -82,7 +84,7 @@ def release_script(recipe: Recipe, loaded: float, pressure: float) -> str:
 
 
 def _head(recipe: Recipe, law: Law, start: float) -> str:
-    return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start)
+    return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start, reach=REACH)
 
 
 def as_set(dried: Beads, recipe: Recipe) -> Reals:

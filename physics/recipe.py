@@ -214,7 +214,7 @@ class Numerics(Record):
 
     slurry_timestep: float = Field(default=0.01, gt=0, le=0.1)
     """Longest time step of the slurry [us]; small beads take a shorter one."""
-    rayleigh_fraction: float = Field(default=0.2, gt=0, le=0.4)
+    rayleigh_fraction: float = Field(default=0.3, gt=0, le=0.4)
     """Time step of calendering, as a fraction of the Rayleigh time of an active bead."""
     calendering_softening: float = Field(default=7.0, ge=1, le=100)
     """Moduli, adhesion and pressures in calendering are divided by it together and pressures multiplied back."""
