@@ -157,7 +157,7 @@ def _electrode(recipe: Recipe, done: Mapping[str, Stored], chain: Identity, wall
     numbers["compression_after_release"] = 1 - numbers["thickness"] / numbers["dried_thickness"]
     return Electrode(
         recipe=recipe,
-        properties={name: float(numbers[name]) for name in measurement.PROPERTIES},
+        properties={name: float(numbers[name]) for name in measurement.PROPERTIES if name in numbers},
         stages={stage: done[stage].folder for stage in STAGES},
         found={stage: done[stage].found for stage in STAGES},
         wall_s=wall_s,

@@ -22,6 +22,11 @@ from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.recipe import Recipe
 
 PORE = 0
+Periodic = tuple[bool, bool, bool]
+SIDES: Periodic = (True, True, False)
+"""A simulated electrode: periodic in x and y, closed by collector and surface."""
+CLOSED: Periodic = (False, False, False)
+"""An image cut out of something larger: nothing is known beyond its sides."""
 WIDTH = 0.5
 """Standard deviation of a bead's smooth density over its pitch: flat to 1.5 % inside a lattice of beads."""
 REACH = 3.5
@@ -30,15 +35,18 @@ REACH = 3.5
 
 @dataclass(frozen=True, slots=True)
 class Voxels:
-    """A labelled image, periodic in x and y, z from collector to plane.
+    """A labelled image, z from collector to surface.
 
-    ``phase`` (nx, ny, nz): 0 pore, 1 active material, 2 CBD; ``particle`` (nx, ny, nz): secondary particle, else 0;
-    ``edge``: edge of the cubic voxel [um].
+    ``phase`` (nx, ny, nz): 0 pore, 1 active material, 2 CBD; ``particle`` (nx, ny, nz): secondary particle, else 0, and
+    0 throughout where particles are not told apart; ``edge``: edge of the cubic voxel [um]; ``periodic``: which axes
+    close upon themselves; ``whole``: whether z runs from collector to free surface, or the image is a piece of that.
     """
 
     phase: NDArray[np.uint8]
     particle: NDArray[np.int32]
     edge: float
+    periodic: Periodic = SIDES
+    whole: bool = True
 
     def save(self, path: Path) -> None:
         """Write the image as NPZ (phase, particle, voxel_um)."""

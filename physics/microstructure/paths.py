@@ -29,6 +29,14 @@ def joined(conducting: NDArray[np.bool_], periodic: tuple[bool, bool]) -> NDArra
     return state
 
 
+def open_to_ends(conducting: NDArray[np.bool_], periodic: tuple[bool, bool]) -> NDArray[np.bool_]:
+    """Say of each voxel whether a path through faces joins it to either end of the last axis, (nx, ny, nz)."""
+    state = conducting.astype(np.uint8)
+    for layer in (0, state.shape[2] - 1):
+        _flood(state, layer, APART, NEAR, *periodic)
+    return np.asarray(state == NEAR)
+
+
 @jit
 def _flood(state: Any, layer: int, old: int, new: int, periodic_x: bool, periodic_y: bool) -> None:
     """Turn all of the old state that is joined to a layer into the new one, run by run along the last axis."""

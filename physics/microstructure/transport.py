@@ -13,14 +13,10 @@ from mesoforge.errors import InputError
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.microstructure.multigrid import ITERATIONS, TOLERANCE, conduct
 from mesoforge.physics.microstructure.paths import THROUGH, joined
+from mesoforge.physics.voxels import CLOSED, Periodic
 
 AXES = "xyz"
 SOLVERS = ("multigrid", "taufactor")
-Periodic = tuple[bool, bool, bool]
-CLOSED: Periodic = (False, False, False)
-"""No side lets anything through: an image cut out of something larger."""
-SIDES: Periodic = (True, True, False)
-"""A simulated electrode: periodic in x and y, closed by collector and surface."""
 
 
 @dataclass(frozen=True, slots=True)

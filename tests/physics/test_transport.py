@@ -16,7 +16,8 @@ from mesoforge.errors import InputError
 from mesoforge.physics.microstructure import multigrid, stencil
 from mesoforge.physics.microstructure.paths import THROUGH, joined
 from mesoforge.physics.microstructure.reference import taufactor_transport
-from mesoforge.physics.microstructure.transport import SIDES, Periodic, Transport, nanopore_conductivity, transport
+from mesoforge.physics.microstructure.transport import Transport, nanopore_conductivity, transport
+from mesoforge.physics.voxels import SIDES, Periodic
 
 TOMOGRAM = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "nmc_ct_calendered.npz"
 PORE, SOLID, CBD = 0, 1, 2
