@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.measure_command import measure
+from mesoforge.experiments.measure_command import compare, measure
 from mesoforge.experiments.options import home_option, json_option, print_result, tracking_option
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
 
 
 app.add_command(measure)
+app.add_command(compare)
 
 
 @app.command()

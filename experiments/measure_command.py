@@ -130,11 +130,15 @@ def show(value: dict[str, Any]) -> None:
     from mesoforge.experiments.printing import number
 
     console = Console()
-    table = Table("property", "value", "unit", "meaning", title=value["name"], box=box.SIMPLE)
+    table = Table(title=value["name"], box=box.SIMPLE)
+    table.add_column("property", no_wrap=True)
+    table.add_column("value", no_wrap=True)
+    for column in ("unit", "meaning"):
+        table.add_column(column)
     for name, one in value["properties"].items():
         spread = f" ± {one['spread']:.1g}" if one.get("spread") is not None else ""
-        shown = one.get("word") if one["value"] is None else f"{number(one['value'])}{spread}"
-        table.add_row(name, shown, one["unit"], one["meaning"])
+        told = f"no value: {one['word']}" if one["value"] is None else one["meaning"]
+        table.add_row(name, f"{number(one['value'])}{spread}", one["unit"], told)
     console.print(table)
     for key in ("richardson", "taufactor", "representative"):
         if key in value:
@@ -142,5 +146,73 @@ def show(value: dict[str, Any]) -> None:
             console.print(f"{key}: {told}", highlight=False, soft_wrap=True)
     size = " x ".join(f"{edge:.4g}" for edge in value["size_um"])
     console.print(f"{size} um, voxels of {value['voxel_um']:g} um; {value['wall_s']:.1f} s", highlight=False)
+    for path in value["files"]:
+        console.print(f"Wrote {path}", highlight=False, soft_wrap=True)
+
+
+@click.command()
+@click.argument("electrode", metavar="ELECTRODE|IMAGE")
+@click.argument("tomogram", metavar="TOMOGRAM")
+@reading_options
+@click.option("--subvolumes", type=click.IntRange(2, 1000), default=20, show_default=True, help="Random sub-volumes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of their places.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("comparison"),
+    show_default=True,
+    help="Folder for table and picture.",
+)
+@home_option
+@json_option
+def compare(
+    electrode: str,
+    tomogram: str,
+    subvolumes: int,
+    seed: int,
+    out: Path,
+    home: Path,
+    *,
+    as_json: bool,
+    **said: Any,  # noqa: ANN401 - options of several types
+) -> None:
+    r"""Compare an electrode with a tomogram: the same voxels, two phases, sub-volumes of the same size.
+
+    The options on reading concern TOMOGRAM. CBD counts as pore in both. Deviations are given in standard deviations of
+    the tomogram's sub-volumes.
+
+    \b
+    mesoforge compare 3f9a2c tomogram.npz --thickness-axis 0
+    """
+    from mesoforge.experiments.comparing import compared
+    from mesoforge.experiments.home import Home
+    from mesoforge.experiments.measuring import find_image
+    from mesoforge.physics.microstructure.image_files import Reading
+
+    model, _, first = find_image(electrode, Home(home), Reading())
+    real, _, second = find_image(tomogram, Home(home), _reading(said))
+    value = compared(model, real, (Path(first).name, Path(second).name), subvolumes, seed, out)
+    print_result(value, show_comparison, as_json=as_json)
+
+
+def show_comparison(value: dict[str, Any]) -> None:
+    """Print electrode and tomogram side by side."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from mesoforge.experiments.printing import number
+
+    console = Console()
+    table = Table("property", value["electrode"], f"{value['tomogram']}, mean ± sd", "deviation in sd", "unit",
+                  title="Comparison", box=box.SIMPLE)  # fmt: skip
+    for row in value["rows"]:
+        cells = (number(row["electrode"]), f"{number(row['tomogram'])} ± {number(row['sd'])}")
+        table.add_row(row["property"], *cells, number(row["deviation_in_sd"]), row["unit"])
+    console.print(table)
+    size = " x ".join(f"{edge:.4g}" for edge in value["size_um"])
+    console.print(
+        f"{value['subvolumes']} sub-volumes of {size} um, voxels of {value['voxel_um']:g} um", highlight=False
+    )
     for path in value["files"]:
         console.print(f"Wrote {path}", highlight=False, soft_wrap=True)
