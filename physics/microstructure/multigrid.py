@@ -123,22 +123,23 @@ def _residual(grid: Grid, x: Field) -> Field:
 
 def _precondition(z: Field, r: Field, grid: Grid, coarse: list[Level]) -> None:
     """Do one multigrid cycle on r from nothing, into z."""
-    z[:] = 0
-    _cycle(Level(grid, z, r), coarse)
+    _cycle(Level(grid, z, r), coarse, begun=False)
 
 
-def _cycle(level: Level, coarse: list[Level]) -> None:
-    """Improve a level's potentials: sweep, correct by two cycles of the coarser one, sweep back."""
+def _cycle(level: Level, coarse: list[Level], *, begun: bool) -> None:
+    """Improve a level's potentials, from 0 unless begun: sweep, correct by two coarser cycles, sweep back."""
+    sweep = stencil.relax if begun else stencil.relax_from_nothing
+    sweep(level.x, level.b, level.grid)
     if not coarse:
-        for _ in range(SWEEPS):
+        stencil.relax_back(level.x, level.b, level.grid)
+        for _ in range(SWEEPS - 1):
             stencil.relax(level.x, level.b, level.grid)
             stencil.relax_back(level.x, level.b, level.grid)
         return
     below, deeper = coarse[0], coarse[1:]
-    stencil.relax(level.x, level.b, level.grid)
     stencil.restrict_residual(below.b, level.x, level.b, level.grid)
-    below.x[:] = 0
-    for _ in range(2 if deeper else 1):
-        _cycle(below, deeper)
+    _cycle(below, deeper, begun=False)
+    if deeper:
+        _cycle(below, deeper, begun=True)
     stencil.add_correction(level.x, below.x)
     stencil.relax_back(level.x, level.b, level.grid)

@@ -182,6 +182,29 @@ def relax(x: Any, b: Any, grid: Any) -> None:
 
 
 @jit
+def relax_from_nothing(x: Any, b: Any, grid: Any) -> None:
+    """Do what ``relax`` does from potentials of 0, whatever x holds; with nothing around, red voxels need no sum.
+
+    Only where an odd number of layers closes upon itself do the last red ones see others.
+    """
+    nx, ny, nz = x.shape
+    total, colours = np.empty(ny * nz, np.float32), _colours(ny, nz)
+    for i in range(nx):
+        here, source, own = x[i].reshape(ny * nz), b[i].reshape(ny * nz), grid[3][i].reshape(ny * nz)
+        chosen = colours[i % 2]
+        for k in range(ny * nz):
+            here[k] = chosen[k] * source[k] / own[k]
+        if i == nx - 1 and i % 2 == 0:
+            here[:] = 0
+            _relax_layer(x, b, grid, i, total, chosen)
+        if i > 1:
+            _relax_layer(x, b, grid, i - 1, total, colours[i % 2])
+    if nx > 1:
+        _relax_layer(x, b, grid, nx - 1, total, colours[nx % 2])
+    _relax_layer(x, b, grid, 0, total, colours[1])
+
+
+@jit
 def relax_back(x: Any, b: Any, grid: Any) -> None:
     """Do the exact reverse of ``relax``, so that the pair of them is symmetric."""
     nx, ny, nz = x.shape

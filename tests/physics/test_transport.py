@@ -83,28 +83,28 @@ def slow_twin(phase: np.ndarray, conductivity: dict[int, float], axis: int, peri
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_an_empty_volume_conducts_like_free_electrolyte(axis: int) -> None:
-    assert transport(filled((8, 9, 12)), OPEN, axis).conductivity == pytest.approx(1, rel=1e-5)
+    assert transport(filled((8, 9, 12)), OPEN, axis).conductivity == pytest.approx(1, rel=5e-5)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_straight_channels_have_a_tortuosity_factor_of_one(axis: int) -> None:
     phase = np.moveaxis(filled((10, 10, 15), SOLID), 2, axis)
     np.moveaxis(phase, axis, 2)[2:5, 3:7] = PORE
-    assert transport(phase, OPEN, axis).tortuosity_factor(0.12) == pytest.approx(1, rel=1e-5)
+    assert transport(phase, OPEN, axis).tortuosity_factor(0.12) == pytest.approx(1, rel=5e-5)
 
 
 @pytest.mark.parametrize("cbd", [0.05, 0.354, 1.0])
 def test_layers_side_by_side_conduct_by_their_arithmetic_mean(cbd: float) -> None:
     phase = filled((10, 6, 15))
     phase[:4] = CBD
-    assert transport(phase, {PORE: 1.0, CBD: cbd}).conductivity == pytest.approx(0.4 * cbd + 0.6, rel=1e-5)
+    assert transport(phase, {PORE: 1.0, CBD: cbd}).conductivity == pytest.approx(0.4 * cbd + 0.6, rel=5e-5)
 
 
 @pytest.mark.parametrize("cbd", [0.05, 0.354, 1.0])
 def test_layers_in_a_row_conduct_by_their_harmonic_mean(cbd: float) -> None:
     phase = filled((6, 6, 40))
     phase[:, :, 12:28] = CBD
-    assert transport(phase, {PORE: 1.0, CBD: cbd}).conductivity == pytest.approx(40 / (16 / cbd + 24), rel=1e-5)
+    assert transport(phase, {PORE: 1.0, CBD: cbd}).conductivity == pytest.approx(40 / (16 / cbd + 24), rel=5e-5)
 
 
 @pytest.mark.parametrize("inside", [0.0, 0.354, 5.0])
@@ -137,7 +137,7 @@ def test_a_checkerboard_does_not_percolate_and_says_so() -> None:
 def test_dense_cbd_blocks_and_porous_cbd_conducts() -> None:
     phase = filled((6, 6, 12))
     phase[:, :, 5] = CBD
-    assert transport(phase, BOTH).conductivity == pytest.approx(12 / (11 + 1 / 0.354), rel=1e-5)
+    assert transport(phase, BOTH).conductivity == pytest.approx(12 / (11 + 1 / 0.354), rel=5e-5)
     assert not transport(phase, {PORE: 1.0, CBD: 0.0}).percolates
 
 
@@ -197,7 +197,7 @@ def test_moving_a_periodic_image_sideways_changes_nothing() -> None:
     phase = mixture()
     moved = np.roll(phase, (5, 3), axis=(0, 1))
     assert transport(moved, BOTH, periodic=SIDES).conductivity == pytest.approx(
-        transport(phase, BOTH, periodic=SIDES).conductivity, rel=1e-5
+        transport(phase, BOTH, periodic=SIDES).conductivity, rel=5e-5
     )
 
 
@@ -248,7 +248,7 @@ def test_taufactor_too_is_told_what_does_not_percolate() -> None:
 def test_an_algebraic_multigrid_found_the_same_on_a_tomogram(axis: int, due: float) -> None:
     pores = centre(96)
     found = transport(pores, OPEN, axis).tortuosity_factor(float(np.mean(pores == PORE)))
-    assert found == pytest.approx(due, abs=2e-4)
+    assert found == pytest.approx(due, rel=2e-4)
 
 
 @pytest.mark.slow
