@@ -52,6 +52,7 @@ def reading_options(command: Command) -> Command:
 @click.option(
     "--export", type=click.Path(dir_okay=False, path_type=Path), help="Write labels for a solver: .raw .tif .npy."
 )
+@click.option("--wetting", type=click.Path(dir_okay=False, path_type=Path), help="Write drainage and imbibition (CSV).")
 @home_option
 @json_option
 def measure(
@@ -59,6 +60,7 @@ def measure(
     table: Path | None,
     network: Path | None,
     export: Path | None,
+    wetting: Path | None,
     home: Path,
     *,
     as_json: bool,
@@ -81,7 +83,7 @@ def measure(
     wanted = _wanted(said, known)
     with printing.stages(quiet=as_json) as on_stage:
         value = measuring.measured(image, name, wanted, on_stage)
-    value["files"] = measuring.write_files(image, value, table, network, export)
+    value["files"] = measuring.write_files(image, value, measuring.Files(table, network, export, wetting))
     print_result(value, show, as_json=as_json)
 
 

@@ -167,17 +167,28 @@ def property_rows(properties: Properties | dict[str, Any]) -> list[dict[str, Any
     return [{"property": name, **{key: one.get(key, "") for key in columns}} for name, one in plain.items()]
 
 
-def write_files(
-    voxels: Voxels, value: dict[str, Any], table: Path | None, network: Path | None, export: Path | None
-) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where what was asked for goes: properties as CSV, pore network, labels, wetting curves."""
+
+    table: Path | None = None
+    network: Path | None = None
+    export: Path | None = None
+    wetting: Path | None = None
+
+
+def write_files(voxels: Voxels, value: dict[str, Any], files: Files) -> list[str]:
     """Write what was asked for, and return the paths."""
     from mesoforge.physics.microstructure.export import export_labels
     from mesoforge.physics.microstructure.pores import pore_network
+    from mesoforge.physics.microstructure.wetting import wetting
 
-    if table:
-        write_table(table, property_rows(value["properties"]))
-    if network:
-        pore_network(voxels).save(network)
-    if export:
-        export_labels(voxels, export)
-    return [str(path) for path in (table, network, export) if path]
+    if files.table:
+        write_table(files.table, property_rows(value["properties"]))
+    if files.network:
+        pore_network(voxels).save(files.network)
+    if files.export:
+        export_labels(voxels, files.export)
+    if files.wetting:
+        wetting(voxels).save(files.wetting)
+    return [str(path) for path in (files.table, files.network, files.export, files.wetting) if path]

@@ -36,7 +36,12 @@ def mesoforge(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, A
 def test_an_image_is_measured_from_end_to_end(
     tomogram: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = {"--csv": tmp_path / "p.csv", "--network": tmp_path / "n.npz", "--export": tmp_path / "e.raw"}
+    files = {
+        "--csv": tmp_path / "p.csv",
+        "--network": tmp_path / "n.npz",
+        "--export": tmp_path / "e.raw",
+        "--wetting": tmp_path / "w.csv",
+    }
     words = [word for pair in files.items() for word in pair]
     asked = ("--subvolumes", 2, "--richardson", "--representative", "--taufactor")
     found = mesoforge(capsys, "measure", tomogram, "--thickness-axis", 0, *asked, *words)
@@ -55,6 +60,7 @@ def test_an_image_is_measured_from_end_to_end(
         rows = {row["property"]: row for row in csv.DictReader(file)}
     assert float(rows["tortuosity_factor_z"]["value"]) == tau["value"]
     assert rows["particle_count"]["word"] == "particles are not told apart in this image"
+    assert files["--wetting"].read_text(encoding="utf-8").count("drainage") > 3
     assert len(files["--export"].read_bytes()) == 30 * 28 * 24
     with np.load(files["--network"]) as network:
         assert {"pore.coords", "throat.conns", "pore.equivalent_diameter"} <= set(network.files)
