@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.shapes_cli import shapes
 
 if TYPE_CHECKING:
     from mesoforge.experiments.study import Kind
@@ -58,11 +59,15 @@ def app(*, debug: bool) -> None:
     \b
     mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
     mesoforge viscosity                             shear the slurry: viscosity against shear rate
+    mesoforge shapes extract stack.tif -o nmc.h5    real particles from a tomogram
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
     mesoforge make mine.yaml --set calendering.pressure=150
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
     mesoforge dashboard --study quickstart          review every electrode in MLflow
     """
+
+
+app.add_command(shapes)
 
 
 @app.command()
