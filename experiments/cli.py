@@ -91,7 +91,7 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
     from mesoforge.experiments.home import Home
     from mesoforge.experiments.work import electrode_name
 
-    chosen = _chosen(recipe, changes, seed)
+    chosen = chosen_recipe(recipe, changes, seed)
     with printing.stages(quiet=as_json) as on_stage:
         value = make_one(chosen, Home(home), on_stage, _warn)
     if "kind" in value:
@@ -124,7 +124,7 @@ def viscosity(
     from mesoforge.experiments.flow_curve import flow_curve
     from mesoforge.experiments.home import Home
 
-    chosen = _chosen(recipe, changes, seed)
+    chosen = chosen_recipe(recipe, changes, seed)
     with printing.stages(quiet=shown["as_json"]) as on_stage:
         value = flow_curve(chosen, rates, Home(home), on_stage)
     if "kind" in value:
@@ -315,7 +315,7 @@ def dashboard(study: str | None, port: int, host: str, home: Path, *, open_brows
         board.wait()
 
 
-def _chosen(path: Path | None, changes: Sequence[str], seed: int | None) -> Recipe:
+def chosen_recipe(path: Path | None, changes: Sequence[str], seed: int | None) -> Recipe:
     """Read a recipe, or take the default, and change it as the command line says."""
     from mesoforge.physics.recipe import Recipe, load_recipe
 

@@ -12,13 +12,12 @@ from mesoforge.experiments.canvas import COLOURS, INK, save, style
 from mesoforge.physics.shapes.extract import Extracted
 from mesoforge.physics.shapes.figures import Mask
 from mesoforge.physics.shapes.library import Library
+from mesoforge.physics.shapes.likeness import columns_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHEET: Final = 24
-"""Particles on a sheet, from small to large."""
 _FINER: Final = 3  # pixels per voxel
 _LIGHT: Final = np.array([0.45, -0.5, 0.74])
 
@@ -27,7 +26,7 @@ def slices_picture(found: Extracted, path: Path) -> Path:
     """Draw the stack's middle slice across each axis, kept particles in colours, dropped ones grey."""
     edge = found.library.voxel_um
     with style():
-        figure = _figure(13, 5.2)
+        figure = empty_figure(13, 5.2)
         for axis, place in enumerate(figure.subplots(1, 3)):
             draw_labels(place, found.slices[axis], edge)
             place.set_title(f"middle slice across axis {axis}")
@@ -73,7 +72,7 @@ def boundary(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
 def library_picture(library: Library, path: Path) -> Path:
     """Draw a library's sizes by number and volume, its sphericities and solidity, and a sheet of its particles."""
     with style():
-        figure = _figure(13, 12)
+        figure = empty_figure(13, 12)
         parts: Any = figure.subfigures(2, 1, height_ratios=(3.4, 8.6))
         top, bottom = parts
         sizes, shape, solid = top.subplots(1, 3)
@@ -87,7 +86,34 @@ def library_picture(library: Library, path: Path) -> Path:
         return save(figure, path)
 
 
-def _figure(width: float, height: float) -> Figure:
+def likeness_picture(first: Library, second: Library, path: Path) -> Path:
+    """Draw the cumulative distributions of two libraries' figures, and twelve particles of each."""
+    ours, theirs = columns_of(first), columns_of(second)
+    with style():
+        figure = empty_figure(13, 10)
+        parts: Any = figure.subfigures(2, 1, height_ratios=(3, 4))
+        names = ("diameter", "krumbein", "solidity", "specific_surface")
+        for axes, name in zip(parts[0].subplots(1, 4), names, strict=True):
+            for values, words, colour in (
+                (ours[name], first.path.stem, INK),
+                (theirs[name], second.path.stem, COLOURS["active material"]),
+            ):
+                axes.plot(np.sort(values), np.linspace(0, 1, len(values)), color=colour, lw=1.8, label=words)
+            axes.set_xlabel(
+                {"diameter": "Equivalent diameter (µm)", "krumbein": "Krumbein sphericity", "solidity": "Solidity"}.get(
+                    name, "Surface over volume (1/µm)"
+                )
+            )
+        parts[0].axes[0].set_ylabel("Share of particles below")
+        parts[0].axes[0].legend()
+        for place, (part, library) in enumerate(zip(parts[1].subfigures(1, 2), (first, second), strict=True)):
+            _draw_sheet(part, library, (3, 4))
+            part.suptitle(("left: " if place == 0 else "right: ") + library.path.stem)
+        return save(figure, path)
+
+
+def empty_figure(width: float, height: float) -> Figure:
+    """Return a figure (inches) without axes, outside pyplot: nobody has to close it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -124,13 +150,13 @@ def _draw_histograms(axes: Axes, columns: dict[str, NDArray[Any]]) -> None:
     axes.legend(loc="upper left")
 
 
-def _draw_sheet(figure: Any, library: Library) -> None:  # noqa: ANN401 - a SubFigure
+def _draw_sheet(figure: Any, library: Library, shape: tuple[int, int] = (4, 6)) -> None:  # noqa: ANN401 - a SubFigure
     """Draw particles at even ranks of size, all at one scale."""
     order = np.argsort(library.diameters)
-    rows = order[np.unique(np.linspace(0, len(order) - 1, SHEET).round().astype(int))]
+    rows = order[np.unique(np.linspace(0, len(order) - 1, shape[0] * shape[1]).round().astype(int))]
     pictures = [shaded(mask) for mask in library.masks(rows.tolist())]
     side = max(max(picture.shape[:2]) for picture in pictures)
-    for axes, picture, row in zip(figure.subplots(4, 6).flat, pictures, rows, strict=False):
+    for axes, picture, row in zip(figure.subplots(*shape).flat, pictures, rows, strict=False):
         low = [(side - size) // 2 for size in picture.shape[:2]]
         canvas = np.ones((side, side, 3))
         canvas[low[0] : low[0] + picture.shape[0], low[1] : low[1] + picture.shape[1]] = picture

@@ -25,6 +25,10 @@ def shapes() -> None:
     \b
     mesoforge shapes extract stack.tif --voxel-size 0.398 -o nmc.h5
     mesoforge shapes inspect nmc.h5
+    mesoforge shapes beads nmc.h5 --pitch 1.284 --pitch 0.8
+    mesoforge shapes generate -o made.h5 --like nmc.h5
+    mesoforge shapes compare nmc.h5 made.h5
+    mesoforge shapes stamp --set shapes=nmc.h5
     """
 
 
@@ -103,6 +107,122 @@ def inspect(library: Path, output: Path | None, *, as_json: bool) -> None:
     picture = library_picture(opened, output or library.with_suffix(".png"))
     value = shapes_table.inspected(opened) | {"picture": str(picture)}
     _print(value, shapes_table.show_inspected, as_json=as_json)
+
+
+@shapes.command()
+@click.argument("library", type=FILE)
+@click.option(
+    "--pitch", "pitches", multiple=True, type=click.FloatRange(0.05, 20), metavar="UM", help="Edge of a bead's cube."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the particles and shifts tried.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def beads(library: Path, pitches: tuple[float, ...], seed: int, *, as_json: bool) -> None:
+    r"""Say what a bead size costs: beads of each particle, and what of its volume they misplace.
+
+    The pitch is particles.primary_diameter of a recipe. Simulations cost in proportion to beads, and more steps as they
+    shrink.
+
+    \b
+    mesoforge shapes beads nmc.h5
+    mesoforge shapes beads nmc.h5 --pitch 1.284 --pitch 0.8
+    """
+    from mesoforge.experiments import shapes_table
+    from mesoforge.physics.shapes.library import open_library
+
+    value = shapes_table.priced(open_library(library), pitches or (2.0, 1.6, 1.284, 1.0, 0.8), seed)
+    _print(value, shapes_table.show_priced, as_json=as_json)
+
+
+@shapes.command()
+@click.option("-o", "--output", type=FILE, required=True, help="The library to write.")
+@click.option("--like", type=FILE, help="Library whose statistics are fitted; default those shipped, calendered NMC.")
+@click.option("--count", type=click.IntRange(1, 1_000_000), default=300, show_default=True, help="Particles.")
+@click.option(
+    "--voxel-size", type=click.FloatRange(0.01, 20), help="Edge of a voxel [um]; default the statistics' own."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
+@click.option("--statistics", type=FILE, help="Write the fitted statistics there too, as YAML.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def generate(
+    output: Path,
+    like: Path | None,
+    count: int,
+    voxel_size: float | None,
+    seed: int,
+    *,
+    statistics: Path | None,
+    as_json: bool,
+) -> None:
+    r"""Generate particles that are like those of a library, into a library of their own.
+
+    \b
+    mesoforge shapes generate -o made.h5
+    mesoforge shapes generate -o made.h5 --like nmc.h5 --count 1000 --seed 7
+    """
+    from mesoforge.experiments import shapes_table
+    from mesoforge.experiments.shape_pictures import library_picture
+    from mesoforge.physics.shapes.fitted import fit, load_statistics
+    from mesoforge.physics.shapes.fitted import generate as generate_all
+    from mesoforge.physics.shapes.library import open_library
+
+    found = fit(open_library(like)) if like else load_statistics()
+    if statistics is not None:
+        found.save(statistics)
+    made = generate_all(found, count, voxel_size or found.voxel_um, seed, output)
+    picture = library_picture(made, output.with_suffix(".png"))
+    _print(shapes_table.inspected(made) | {"picture": str(picture)}, shapes_table.show_inspected, as_json=as_json)
+
+
+@shapes.command()
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE)
+@click.option("-o", "--output", type=FILE, help="A figure of both distributions to write, as PNG.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def compare(first: Path, second: Path, output: Path | None, *, as_json: bool) -> None:
+    r"""Say how alike two libraries are: distances between the distributions of each figure.
+
+    \b
+    mesoforge shapes compare nmc.h5 made.h5
+    mesoforge shapes compare nmc.h5 made.h5 -o likeness.png
+    """
+    from mesoforge.experiments import shapes_table
+    from mesoforge.experiments.shape_pictures import likeness_picture
+    from mesoforge.physics.shapes.library import open_library
+
+    ours, theirs = open_library(first), open_library(second)
+    value: dict[str, Any] = shapes_table.compared(ours, theirs)
+    if output is not None:
+        value["picture"] = str(likeness_picture(ours, theirs, output))
+    _print(value, shapes_table.show_compared, as_json=as_json)
+
+
+@shapes.command()
+@click.argument("recipe", required=False, type=FILE)
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change an input, e.g. shapes=nmc.h5.")
+@click.option("--seed", type=int, help="Seed of everything random.")
+@click.option("--home", type=FILE, default=Path("mlruns"), show_default=True, envvar="MESOFORGE_HOME", help="Records.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def stamp(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: Path, *, as_json: bool) -> None:
+    r"""Put a library's particles, with all their surface, back where their beads came to rest in an electrode.
+
+    Makes the electrode, or finds it, and compares three images: of its beads, and of the particles mapped rigidly and
+    by affine maps. Writes the images (phase, particle, voxel_um) and a picture.
+
+    \b
+    mesoforge shapes stamp --set shapes=nmc.h5
+    mesoforge shapes stamp mine.yaml --seed 7
+    """
+    from mesoforge.experiments import printing, shapes_table
+    from mesoforge.experiments.cli import ElectrodeError, chosen_recipe
+    from mesoforge.experiments.home import Home
+    from mesoforge.experiments.stamped import stamp_electrode
+
+    chosen = chosen_recipe(recipe, changes, seed)
+    with printing.stages(quiet=as_json) as on_stage:
+        value = stamp_electrode(chosen, Home(home), on_stage)
+    if "kind" in value:
+        raise ElectrodeError(f"the electrode failed in {value['stage']} ({value['kind']}): {value['reason']}.")
+    _print(value, shapes_table.show_stamped, as_json=as_json)
 
 
 def _layout(options: dict[str, Any]) -> Layout:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from mesoforge.physics.shapes.beading import price
 from mesoforge.physics.shapes.extract import Extracted
 from mesoforge.physics.shapes.library import Library
+from mesoforge.physics.shapes.likeness import likeness
 from mesoforge.physics.shapes.separate import Told
 
 SHOWN = {
@@ -100,6 +103,71 @@ def extracted(found: Extracted) -> dict[str, Any]:
         "small": found.small,
         "active_fraction": found.active_fraction,
     }
+
+
+SAMPLE = 60
+"""Particles on which the volume that beads misplace is measured."""
+
+
+def priced(library: Library, pitches: Sequence[float], seed: int) -> dict[str, Any]:
+    """Return what each bead size costs and keeps as plain values."""
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(len(library))[:SAMPLE]).tolist()
+    return {"library": str(library.path), "prices": [asdict(price(library, one, rows, rng)) for one in pitches]}
+
+
+def show_priced(value: Mapping[str, Any]) -> None:
+    """Print what each bead size costs and keeps."""
+    table = Table("pitch µm", "ball µm", title="Price of a bead size", box=box.SIMPLE)
+    headings = ("beads 10 %", "50 %", "90 %", "of all", "cost", "under 8 beads", "misplaced", "uneven")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    least = min(one["total"] for one in value["prices"])
+    for one in value["prices"]:
+        ball = one["pitch"] * (6 / np.pi) ** (1 / 3)
+        counts = [f"{count:.0f}" for count in one["beads"]]
+        shares = [f"{one[name]:.1%}" for name in ("coarse", "misplaced", "rounding")]
+        cost = f"{one['total'] / least:.1f}x"
+        table.add_row(f"{one['pitch']:g}", f"{ball:.3g}", *counts, str(one["total"]), cost, *shares)
+    console = Console()
+    console.print(table)
+    console.print(
+        "[dim]misplaced: volume outside the beads' cubes; uneven: how far a bead's V/n is from the pitch's cube; "
+        "cost: beads, and the time step shrinks with the pitch besides[/dim]"
+    )
+
+
+def compared(first: Library, second: Library) -> dict[str, Any]:
+    """Return the distances between two libraries as plain values."""
+    rows = {name: asdict(found) for name, found in likeness(first, second).items()}
+    return {"first": str(first.path), "second": str(second.path), "particles": [len(first), len(second)]} | {
+        "distances": rows
+    }
+
+
+def show_compared(value: Mapping[str, Any]) -> None:
+    """Print the distances between two libraries."""
+    table = Table("figure", title="How alike two libraries are", box=box.SIMPLE)
+    for heading in ("first", "second", "KS", "KS by chance", "Wasserstein/sd"):
+        table.add_column(heading, justify="right")
+    for name, row in value["distances"].items():
+        means = [f"{row[one][0]:.4g} ± {row[one][1]:.2g}" for one in ("first", "second")]
+        words = "surface x diameter / volume" if name == "specific_surface" else SHOWN[name][0]
+        table.add_row(words, *means, *(f"{row[one]:.3f}" for one in ("ks", "halves", "wasserstein")))
+    Console().print(table)
+
+
+def show_stamped(value: Mapping[str, Any]) -> None:
+    """Print what the images of one electrode differ in."""
+    from mesoforge.experiments.stamped import COMPARED, IMAGES
+
+    table = Table("measure", *IMAGES, title="One electrode, three images", box=box.SIMPLE)
+    for name, words in COMPARED.items():
+        table.add_row(words, *(f"{value['images'][one][name]:.4g}" for one in IMAGES))
+    table.add_row("voxels of the same phase", "1", *(f"{share:.4f}" for share in value["alike"].values()))
+    console = Console()
+    console.print(table)
+    console.print(f"Images: {', '.join(value['files'])}; picture: {value['picture']}", highlight=False, soft_wrap=True)
 
 
 def show_extracted(value: Mapping[str, Any]) -> None:

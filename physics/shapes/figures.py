@@ -63,6 +63,12 @@ def figures(mask: Mask, voxel_um: float) -> Figures:
     )
 
 
+def solidity(mask: Mask) -> float:
+    """Return a particle's volume over that of its convex hull, both of its smoothed surface."""
+    _, inner, hull = _surface(mask)
+    return min(1.0, inner / hull)
+
+
 def equivalent_diameter(volume: float) -> float:
     """Return the diameter of the sphere of that volume."""
     return float(np.cbrt(6 * volume / np.pi))
