@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,10 @@ def extract(stack: Stack, how: Extraction, path: Path, told: Told = lambda *_: N
     with scratch(blocks) as arrays:
         found = separate(stack, phase, blocks, how.watershed, arrays, told)
         kept = _kept(found, how, stack)
-        masks, rows = _measured(found, kept, stack.voxel_um, told)
         said = _parameters(how, phase.threshold, phase.label) | _dropped(found, how)
         origin = Origin(stack.source, stack.sha256, said)
-        library = write_library(path, masks, rows, stack.voxel_um, _contacts(found, kept, stack.voxel_um), origin)
+        contacts = _contacts(found, kept, stack.voxel_um)
+        library = write_library(path, _measured(found, kept, stack.voxel_um, told), stack.voxel_um, contacts, origin)
         fraction = float(found.count[1:].sum() / np.prod(stack.shape))
         drops = {name: int(said[name]) for name in ("cut_off", "small")}
         return Extracted(library, len(kept), **drops, active_fraction=fraction, slices=_slices(found, kept))
@@ -108,15 +109,11 @@ def _kept(found: Particles, how: Extraction, stack: Stack) -> NDArray[np.int64]:
     return np.flatnonzero(stays)
 
 
-def _measured(
-    found: Particles, kept: NDArray[np.int64], voxel_um: float, told: Told
-) -> tuple[list[Mask], list[Figures]]:
-    masks, rows = list[Mask](), list[Figures]()
+def _measured(found: Particles, kept: NDArray[np.int64], voxel_um: float, told: Told) -> Iterator[tuple[Mask, Figures]]:
     for place, number in enumerate(kept.tolist()):
         told("figures", place / len(kept))
-        masks.append(found.image(found.region(number)) == number)
-        rows.append(figures(masks[-1], voxel_um))
-    return masks, rows
+        mask = found.image(found.region(number)) == number
+        yield mask, figures(mask, voxel_um)
 
 
 def _contacts(found: Particles, kept: NDArray[np.int64], voxel_um: float) -> Contacts:

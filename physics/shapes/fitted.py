@@ -178,8 +178,8 @@ def generate(statistics: Statistics, count: int, voxel_um: float, seed: int, pat
     masks = Generator(statistics).masks(count, voxel_um, np.random.default_rng(seed))
     masks = [mask for mask in masks if mask.sum() >= FEWEST]
     origin = Origin(f"generated, like {statistics.source}", "", {"seed": seed, "count": count})
-    rows = [figures(mask, voxel_um) for mask in masks]
-    return write_library(path, masks, rows, voxel_um, Contacts(np.empty((0, 2), np.int64), np.empty(0)), origin)
+    rows = ((mask, figures(mask, voxel_um)) for mask in masks)
+    return write_library(path, rows, voxel_um, Contacts(np.empty((0, 2), np.int64), np.empty(0)), origin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,6 +31,8 @@ from mesoforge.physics.shapes.figures import Figures, Mask, Reals
 from mesoforge.physics.shapes.stack import refuse_pickle
 
 FORMAT, VERSION = "mesoforge particle library", 1
+AT_ONCE = 1 << 22
+"""Voxels of masks that are written in one go."""
 COLUMNS = {
     "diameter": ("um", "diameter of the sphere of equal volume"),
     "volume": ("um3", "voxels times their volume"),
@@ -120,9 +122,9 @@ class Library:
 
 
 def write_library(
-    path: Path, masks: Sequence[Mask], rows: Sequence[Figures], voxel_um: float, contacts: Contacts, origin: Origin
+    path: Path, particles: Iterable[tuple[Mask, Figures]], voxel_um: float, contacts: Contacts, origin: Origin
 ) -> Library:
-    """Write a library under a temporary name, and move it into place."""
+    """Write a library under a temporary name, particle by particle as they come, and move it into place."""
     import h5py
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,8 +136,7 @@ def write_library(
                 source=origin.source, source_sha256=origin.sha256, note="see docs/shapes.md of mesoforge; no pickles"
             )
             file.create_group("extraction").attrs.update(origin.parameters)
-            _write_columns(file.create_group("particles", track_order=True), rows)
-            _write_masks(file.create_group("masks", track_order=True), masks)
+            _write_particles(file, particles)
             _write_column(file, "contacts/pair", contacts.pair, "", "rows of the particles that touch; -1: dropped")
             _write_column(file, "contacts/area", contacts.area, "um2", "area that they share, in voxel faces")
             file.attrs["content_sha256"] = content_hash(file)
@@ -155,16 +156,29 @@ def _write_column(group: Any, name: str, values: NDArray[Any], unit: str, meanin
     column.attrs.update(unit=unit, meaning=meaning)
 
 
-def _write_masks(group: Any, masks: Sequence[Mask]) -> None:  # noqa: ANN401
-    sizes = [mask.size for mask in masks]
-    start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    voxels = group.create_dataset(
-        "voxels", (int(start[-1]),), np.uint8, chunks=(min(1 << 16, int(start[-1])),), compression="gzip", shuffle=False
-    )
-    for low, mask in zip(start[:-1].tolist(), masks, strict=True):
-        voxels[low : low + mask.size] = mask.ravel().astype(np.uint8)
-    group.create_dataset("start", data=start)
-    group.create_dataset("shape", data=np.array([mask.shape for mask in masks], dtype=np.int64))
+def _write_particles(file: Any, particles: Iterable[tuple[Mask, Figures]]) -> None:  # noqa: ANN401
+    table, group = (file.create_group(name, track_order=True) for name in ("particles", "masks"))
+    voxels = group.create_dataset("voxels", (0,), np.uint8, maxshape=(None,), chunks=(1 << 16,), compression="gzip")
+    rows, shapes, waiting = list[Figures](), list[tuple[int, ...]](), list[NDArray[np.uint8]]()
+    for mask, figures in particles:
+        rows.append(figures)
+        shapes.append(mask.shape)
+        waiting.append(mask.ravel().astype(np.uint8))
+        if sum(one.size for one in waiting) > AT_ONCE:
+            _append(voxels, waiting)
+    _append(voxels, waiting)
+    _write_columns(table, rows)
+    sizes = np.array(shapes, dtype=np.int64)
+    group.create_dataset("start", data=np.concatenate([[0], np.cumsum(sizes.prod(axis=1))]))
+    group.create_dataset("shape", data=sizes)
+
+
+def _append(voxels: Any, waiting: list[NDArray[np.uint8]]) -> None:  # noqa: ANN401
+    """Write what waits behind what is written."""
+    end = len(voxels)
+    voxels.resize((end + sum(one.size for one in waiting),))
+    voxels[end:] = np.concatenate(waiting or [np.empty(0, np.uint8)])
+    waiting.clear()
 
 
 def content_hash(file: Any) -> str:  # noqa: ANN401 - h5py has no types
