@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,12 +108,19 @@ def stamped(found: Ellipsoids, edge: int) -> NDArray[np.int32]:
     return image
 
 
+def overlaps(first: NDArray[Any], second: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which numbers of two images meet, (2, m), and in how many voxels, (m,)."""
+    base = int(second.max()) + 1
+    keys, shared = np.unique(first.ravel().astype(np.int64) * base + second.ravel(), return_counts=True)
+    return np.stack(np.divmod(keys, base)), shared
+
+
 def recovered(truth: NDArray[np.int32], found: NDArray[np.int64]) -> tuple[NDArray[np.bool_], Reals]:
     """Return for each true particle (n,) whether one found particle is it, and that one's volume over its own.
 
     They are the same if they share more than four fifths of their union.
     """
-    pairs, shared = np.unique(np.stack([truth.ravel(), found.ravel()]), axis=1, return_counts=True)
+    pairs, shared = overlaps(truth, found)
     size, other = np.bincount(truth.ravel()), np.bincount(found.ravel())
     union = size[pairs[0]] + other[pairs[1]] - shared
     match = (shared > 0.8 * union) & (pairs[0] > 0) & (pairs[1] > 0)
