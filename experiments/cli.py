@@ -22,6 +22,22 @@ FAILED, WRONG, INTERRUPTED = 1, 2, 130
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class Explained(click.Command):
+    r"""A command whose help, raw like all docstrings with a backslash, still keeps the lines after \b."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help with the mark that click knows."""
+        if self.help is not None:
+            self.help = self.help.replace(r"\b", "\b")
+        super().format_help_text(ctx, formatter)
+
+
+class Verbs(Explained, click.Group):
+    """A group of such commands, with examples of its own."""
+
+    command_class = Explained
+
+
 class ElectrodeError(Exception):
     """The physics of the one electrode that was asked for went wrong."""
 
@@ -50,7 +66,7 @@ def tracking_option(command: Command) -> Command:
     )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mesoforge")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error (anywhere on the line).")
 def app(*, debug: bool) -> None:
@@ -61,6 +77,7 @@ def app(*, debug: bool) -> None:
     mesoforge viscosity                             shear the slurry: viscosity against shear rate
     mesoforge shapes extract stack.tif -o nmc.h5    real particles from a tomogram
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
+    mesoforge forcefield show                       how beads act on one another, and what is fitted
     mesoforge make mine.yaml --set calendering.pressure=150
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
     mesoforge dashboard --study quickstart          review every electrode in MLflow
@@ -140,6 +157,34 @@ def recipe() -> None:
     click.echo(recipe_template())
 
 
+@app.group(cls=Verbs)
+def forcefield() -> None:
+    r"""Look at force fields: how beads act on one another.
+
+    \b
+    mesoforge forcefield show
+    mesoforge make --set force_field=fitted.yaml
+    """
+
+
+@forcefield.command()
+@click.argument("force_field", required=False, metavar="[NAME|FILE]")
+@json_option
+def show(force_field: str | None, *, as_json: bool) -> None:
+    r"""Print each parameter of a force field: its value, unit, allowed range, and what it rests on.
+
+    NAME is a shipped force field, FILE a YAML file of one; without either it is the default.
+
+    \b
+    mesoforge forcefield show
+    mesoforge forcefield show fitted.yaml --json
+    """
+    from mesoforge.experiments import printing
+    from mesoforge.physics.force_fields import DEFAULT, load_force_field, table
+
+    _print(table(load_force_field(force_field or DEFAULT)), printing.force_field, as_json=as_json)
+
+
 def _study_command(kind: Kind, text: str) -> click.Command:
     """Return the command that drives a study of one kind."""
 
@@ -173,7 +218,7 @@ def _study_command(kind: Kind, text: str) -> click.Command:
         _print(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
 
     command.__doc__ = text
-    return click.command(kind)(command)
+    return click.command(kind, cls=Explained)(command)
 
 
 app.add_command(

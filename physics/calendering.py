@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import CBD, Beads, wrapped
 from mesoforge.physics.contact import (
+    KPA_PER_MPA,
     Law,
     calendering_law,
     contact_script,
@@ -32,7 +33,6 @@ from mesoforge.physics.plane import (
     CURVE,
     FINISH,
     GAVE_UP,
-    KPA_PER_MPA,
     Curve,
     execute_plane,
     plane_script,
@@ -44,6 +44,8 @@ from mesoforge.physics.plane import (
 from mesoforge.physics.recipe import Recipe
 
 LOAD, HOLD = 1, 2
+REACH = 0.6
+"""Share of the dried height from which a bead may come to a wall: beads hardly pass one another."""
 LEAST_GAUGE = 0.001
 """Least pressure that the plane is steered to [MPa]: a coating that was hardly touched carries about none."""
 
@@ -82,7 +84,7 @@ def release_script(recipe: Recipe, loaded: float, pressure: float) -> str:
 
 
 def _head(recipe: Recipe, law: Law, start: float) -> str:
-    return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start)
+    return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start, reach=REACH)
 
 
 def as_set(dried: Beads, recipe: Recipe) -> Reals:

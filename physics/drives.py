@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mesoforge.physics.contact import Law
+from mesoforge.physics.contact import KPA_PER_MPA, Law
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.plane import KPA_PER_MPA, Stroke, press_to
+from mesoforge.physics.plane import Stroke, press_to
 from mesoforge.physics.recipe import Recipe
 
 LOOKS = 50

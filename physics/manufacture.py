@@ -22,7 +22,7 @@ from mesoforge.physics.shapes.stack import checksum
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 2, "slurry": 3, "drying": 5, "calendering": 6, "measurement": 4}
+VERSIONS = {"packing": 2, "slurry": 4, "drying": 7, "calendering": 8, "measurement": 4}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
@@ -36,8 +36,8 @@ TOOLS = {
 BEADS, LOADED, VOXELS, CURVE, PAIRS = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv", "pairs.csv"
 Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
-CONTACTS = {"cbd_modulus", "friction", "adhesion"}
-CALENDERED = CONTACTS | {"plasticity", "cbd_thermal_softening"}
+DRYING_FIELD = {"cbd_wet_modulus", "wet_adhesion", "wet_friction"}
+CALENDERING_FIELD = {"cbd_wet_modulus", "cbd_modulus", "adhesion", "friction", "plasticity", "cbd_thermal_softening"}
 DRYING_NUMERICS = {"drying_step", "drying_modulus", "drying_speed", "drying_drag"}
 CALENDERING_NUMERICS = {
     "rayleigh_fraction",
@@ -120,11 +120,11 @@ def _own_inputs(recipe: Recipe) -> Identity:
     wet = _part(
         tree, slurry=None, force_field={"slurry_bead_factor", "slurry_well_depth"}, numerics={"slurry_timestep"}
     )
-    dried = _part(tree, drying=None, force_field=CONTACTS, numerics=DRYING_NUMERICS)
+    dried = _part(tree, drying=None, force_field=DRYING_FIELD, numerics=DRYING_NUMERICS)
     pressed = _part(
         tree,
         calendering=None,
-        force_field=CALENDERED,
+        force_field=CALENDERING_FIELD,
         numerics=CALENDERING_NUMERICS,
     )
     packed["particles"] = _particles(recipe, packed["particles"])
@@ -251,14 +251,17 @@ MAKERS: dict[str, Callable[[Recipe, Path, Path], Numbers]] = {
 
 
 def notes(recipe: Recipe) -> tuple[str, ...]:
-    """Say what a reader must know of the numbers: what was cut, fitted or bounded."""
+    """Say what a reader must know of the numbers: what was cut, fitted or assumed."""
+    nature = recipe.force_field
     said = [
-        drying.note(recipe),
-        "Slurry: force_field.slurry_bead_factor was fitted to two measured slurry densities (94 and 96 % NMC111).",
+        drying.note(recipe)
+        if recipe.drying.model == "to_porosity"
+        else f"{drying.note(recipe)} {nature.said('wet_friction')}.",
+        f"Slurry: {nature.said('slurry_bead_factor')}.",
         (
-            "Calendering: loading uses the materials' own moduli and no fit; spring-back follows from "
-            "force_field.plasticity, the assumed permanent share of a contact's flattening, and so does the released "
-            "porosity."
+            f"Calendering: the active material has its own modulus; {nature.said('cbd_modulus')}; "
+            f"{nature.said('friction')}. Spring-back, and so the released porosity, follows from the permanent share "
+            f"of a contact's flattening: {nature.said('plasticity')}."
         ),
         (
             f"Transport: tortuosity_factor_z is taken on voxels of {recipe.numerics.voxel:g} um and falls as they "
