@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
+from mesoforge.errors import InputError
 from mesoforge.experiments.cli import status_of
+from mesoforge.experiments.study import load_study
 
 
 def blobs() -> np.ndarray:
@@ -72,3 +75,46 @@ def test_wrong_input_is_one_sentence_and_exit_status_2(
     came = capsys.readouterr().err
     assert words in came
     assert came.count("\n") == 1
+
+
+def test_the_example_of_real_particles_is_sound_where_its_library_lies_beside_it(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).resolve().parents[2] / "examples" / "real_particles.yaml", tmp_path)
+    with pytest.raises(InputError, match=r"there is no particle library '.*nmc\.h5': make one with"):
+        load_study(tmp_path / "real_particles.yaml", "optimize", {})
+    shutil.copy(folder / "blobs.h5", tmp_path / "nmc.h5")
+    plan = load_study(tmp_path / "real_particles.yaml", "optimize", {})
+    assert plan.base.shapes == str(tmp_path / "nmc.h5")
+
+
+def test_a_recipe_is_printed_with_its_library_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["recipe"]) == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if "shapes:" in one)
+    assert line.startswith("# shapes:  # Library of real particles")
+
+
+def test_beads_prints_a_price_for_each_pitch(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["shapes", "beads", str(folder / "blobs.h5"), "--pitch", "1.0", "--pitch", "0.7", "--json"]) == 0
+    coarse, fine = json.loads(capsys.readouterr().out)["prices"]
+    assert (coarse["pitch"], fine["pitch"]) == (1.0, 0.7)
+    assert fine["total"] > 2 * coarse["total"]
+    assert status_of(["shapes", "beads", str(folder / "blobs.h5")]) == 0
+    assert "misplaced" in capsys.readouterr().out
+
+
+def test_generate_and_compare_say_how_alike_two_libraries_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = folder / "made.h5"
+    assert status_of(["shapes", "generate", "-o", str(made), "--count", "12", "--voxel-size", "0.8"]) == 0
+    assert made.with_suffix(".png").exists()
+    capsys.readouterr()
+    words = ["shapes", "compare", str(folder / "blobs.h5"), str(made), "-o", str(folder / "like.png")]
+    assert status_of([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["distances"]["diameter"]["ks"] > 0.3
+    assert Path(found["picture"]).exists()
+    assert status_of(words) == 0
+    assert "solidity" in capsys.readouterr().out
+
+
+def test_stamp_without_a_library_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["shapes", "stamp", "--home", str(tmp_path / "home")]) == 2
+    assert "the recipe names no library of particles to stamp: add 'shapes: nmc.h5'." in capsys.readouterr().err
