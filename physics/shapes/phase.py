@@ -18,6 +18,8 @@ from mesoforge.physics.shapes.stack import Region, Stack
 
 FEW = 8
 """Most distinct values of a labelled stack; one of more is taken for grey values."""
+MANY = 1 << 16
+"""Distinct values that are counted one by one; of more, as of floating-point grey values, a histogram is made."""
 BINS = 1024
 """Bins of the histogram of floating-point grey values."""
 Denoise = Literal["none", "median", "gaussian"]
@@ -90,8 +92,8 @@ def _values(stack: Stack, regions: Iterable[Region]) -> tuple[dict[float, int] |
         low, high = min(low, float(image.min())), max(high, float(image.max()))
         if counted:
             found, times = np.unique(image, return_counts=True)
-            counts.update(dict(zip(found.tolist(), times.tolist(), strict=True)))
-            counted = len(counts) <= 1 << 16
+            counted = len(found) + len(counts) <= 2 * MANY
+            counts.update(dict(zip(found[:MANY].tolist(), times[:MANY].tolist(), strict=True)))
     if low == high:
         raise InputError(f"every voxel of '{stack.source}' is {low:g}: there is no phase to tell; give another stack.")
     return (dict(counts) if counted else None), low, high

@@ -7,11 +7,12 @@ pickled is read.
 from __future__ import annotations
 
 import hashlib
+import logging
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -125,9 +126,27 @@ def refuse_pickle(path: Path) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """A file of plain numbers that is mapped anew for each read: pages that were read do not stay in memory."""
+
+    open: Callable[[], NDArray[Any]]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, opener: Callable[[], NDArray[Any]]) -> Self:
+        """Return what an opener maps."""
+        mapped = opener()
+        return cls(opener, mapped.shape, mapped.dtype)
+
+    def __getitem__(self, region: Region) -> NDArray[Any]:
+        return np.array(self.open()[region])
+
+
 def _open_npy(path: Path, _: Layout) -> _Opened:
     try:
-        return _Opened(np.load(path, mmap_mode="r", allow_pickle=False))
+        return _Opened(_Mapped.of(lambda: np.load(path, mmap_mode="r", allow_pickle=False)))
     except (ValueError, OSError, EOFError) as error:
         raise _unreadable(path, "NPY", error) from None
 
@@ -192,7 +211,7 @@ def _open_raw(path: Path, layout: Layout) -> _Opened:
         raise InputError(
             f"'{path}' has {came} bytes but --shape and --dtype mean {due}: correct them, or cut off the header."
         )
-    return _Opened(np.memmap(path, dtype=kind, mode="r", shape=layout.shape))
+    return _Opened(_Mapped.of(lambda: np.memmap(path, dtype=kind, mode="r", shape=layout.shape)))
 
 
 def _dtype(text: DTypeLike) -> np.dtype[Any]:
@@ -207,6 +226,7 @@ def _dtype(text: DTypeLike) -> np.dtype[Any]:
 def _open_tiff(path: Path, _: Layout) -> _Opened:
     import tifffile
 
+    tifffile.logger().setLevel(logging.CRITICAL)  # what is wrong with a file is said once, by us
     try:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
