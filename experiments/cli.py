@@ -12,19 +12,14 @@ import click
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.measure_command import compare, measure
-from mesoforge.experiments.options import Explained, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.shapes_cli import shapes
 
 if TYPE_CHECKING:
     from mesoforge.experiments.study import Kind
     from mesoforge.physics.recipe import Recipe
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
-
-
-class Verbs(Explained, click.Group):
-    """A group of such commands, with examples of its own."""
-
-    command_class = Explained
 
 
 class ElectrodeError(Exception):
@@ -41,12 +36,16 @@ def app(*, debug: bool) -> None:
     mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
     mesoforge measure tomogram.tif --voxel 0.4      measure any labelled image
     mesoforge viscosity                             shear the slurry: viscosity against shear rate
+    mesoforge shapes extract stack.tif -o nmc.h5    real particles from a tomogram
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
     mesoforge forcefield show                       how beads act on one another, and what is fitted
     mesoforge make mine.yaml --set calendering.pressure=150
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
     mesoforge dashboard --study quickstart          review every electrode in MLflow
     """
+
+
+app.add_command(shapes)
 
 
 @app.command()
@@ -70,7 +69,7 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
     from mesoforge.experiments.home import Home
     from mesoforge.experiments.work import electrode_name
 
-    chosen = _chosen(recipe, changes, seed)
+    chosen = chosen_recipe(recipe, changes, seed)
     with printing.stages(quiet=as_json) as on_stage:
         value = make_one(chosen, Home(home), on_stage, _warn)
     if "kind" in value:
@@ -107,7 +106,7 @@ def viscosity(
     from mesoforge.experiments.flow_curve import flow_curve
     from mesoforge.experiments.home import Home
 
-    chosen = _chosen(recipe, changes, seed)
+    chosen = chosen_recipe(recipe, changes, seed)
     with printing.stages(quiet=shown["as_json"]) as on_stage:
         value = flow_curve(chosen, rates, Home(home), on_stage)
     if "kind" in value:
@@ -326,7 +325,7 @@ def dashboard(study: str | None, port: int, host: str, home: Path, *, open_brows
         board.wait()
 
 
-def _chosen(path: Path | None, changes: Sequence[str], seed: int | None) -> Recipe:
+def chosen_recipe(path: Path | None, changes: Sequence[str], seed: int | None) -> Recipe:
     """Read a recipe, or take the default, and change it as the command line says."""
     from mesoforge.physics.recipe import Recipe, load_recipe
 

@@ -240,10 +240,12 @@ def recipe_template() -> str:
     lines: list[str] = ["# Leave out what has the right default. Units are in brackets."]
     for name, field in Recipe.model_fields.items():
         section = getattr(Recipe(), name)
-        lines += (
-            _section(name, section) if isinstance(section, Record) else [f"{name}: {section}  # {field.description}"]
-        )
+        lines += _section(name, section) if isinstance(section, Record) else [_line(name, section, field.description)]
     return "\n".join(lines)
+
+
+def _line(name: str, value: object, meaning: str | None) -> str:
+    return f"# {name}:  # {meaning}" if value is None else f"{name}: {value}  # {meaning}"
 
 
 def _section(name: str, section: Record) -> list[str]:

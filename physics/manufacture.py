@@ -15,7 +15,10 @@ from mesoforge.physics.beads import Beads
 from mesoforge.physics.drying import models as drying
 from mesoforge.physics.failure import Failure, PhysicsError
 from mesoforge.physics.lammps.execute import version
-from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.recipe import GENERATED_ONLY, LIBRARY_ONLY, OWN_SIZES, Recipe
+from mesoforge.physics.shapes import casting
+from mesoforge.physics.shapes.library import open_library
+from mesoforge.physics.shapes.stack import checksum
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
@@ -124,6 +127,7 @@ def _own_inputs(recipe: Recipe) -> Identity:
         force_field=CALENDERING_FIELD,
         numerics=CALENDERING_NUMERICS,
     )
+    packed["particles"] = _particles(recipe, packed["particles"])
     return {
         "packing": packed | {"seed": recipe.seed, "densities": _densities(recipe)},
         "slurry": wet,
@@ -131,6 +135,16 @@ def _own_inputs(recipe: Recipe) -> Identity:
         "calendering": pressed | _elastic(recipe),
         "measurement": _part(tree, numerics={"voxel"}) | {"capacity": recipe.materials.active.capacity},
     }
+
+
+def _particles(recipe: Recipe, section: dict[str, Any]) -> dict[str, Any]:
+    """Return what the packing reads of the particles: files by their content, without a library nothing of one."""
+    if recipe.shapes is None:
+        return {name: value for name, value in section.items() if name not in LIBRARY_ONLY}
+    read = {name: value for name, value in section.items() if name not in GENERATED_ONLY}
+    if recipe.particles.sizes not in OWN_SIZES:
+        read["sizes"] = checksum(Path(recipe.particles.sizes))
+    return read | {"library": open_library(Path(recipe.shapes)).content_sha256}
 
 
 def _densities(recipe: Recipe) -> dict[str, float]:
@@ -263,6 +277,8 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
             f"size distribution was cut there and not at {recipe.particles.max_diameter:g} um; raise volume.side to "
             f"{2.5 * recipe.particles.max_diameter:g} um for all of it.",
         )
+    if recipe.shapes is not None:
+        said.insert(0, casting.note(recipe))
     if recipe.volume.start_box is not None:
         side, height = recipe.foretold_edges
         said.append(

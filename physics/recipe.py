@@ -16,6 +16,12 @@ from mesoforge.physics.record import Record, read_yaml
 
 DRIVES = ("compression", "thickness", "pressure", "line_load", "gap")
 """What may drive the calender, as the recipe names it."""
+OWN_SIZES = ("lognormal", "library")
+"""What ``particles.sizes`` may be besides the name of a file."""
+LIBRARY_ONLY = ("sizes", "weighting", "scaled", "mirrored")
+"""What of ``particles`` is read with a library only."""
+GENERATED_ONLY = ("source", "sphericity", "sphericity_sd", "roughness")
+"""What of ``particles`` is read without one only."""
 ROOM = 1.5
 """Least volume of a starting box over that of the slurry."""
 ROLES = {"active": "active", "carbon": "additive", "binder": "additive", "solvent": "solvent"}
@@ -71,8 +77,16 @@ class Materials(Record):
 class Particles(Record):
     """Sizes and shapes of the secondary particles, and the size of the beads that they are made of."""
 
-    source: Literal["synthetic"] = "synthetic"
-    """Where the shapes come from: generated lumpy, elongated particles."""
+    source: Literal["synthetic", "fitted"] = "synthetic"
+    """How shapes are generated without a library: lumpy and elongated, or with a real NMC electrode's statistics."""
+    sizes: str = "lognormal"
+    """With a library: the sizes of the log-normal law below, ``library`` for its own, or a text file of diameters."""
+    weighting: Literal["number", "volume"] = "number"
+    """With a library: whether the sizes are distributed by number or by volume."""
+    scaled: bool = False
+    """With a library: whether copies are scaled to the diameters drawn; else the nearest particles are taken."""
+    mirrored: bool = False
+    """With a library: whether every second copy, by chance, is a mirror image."""
     median_diameter: float = Field(default=4.353, gt=0.5, lt=50)
     """Median by number of the log-normal distribution of equivalent-sphere diameters [um]."""
     log_sd: float = Field(default=0.487, ge=0, lt=1.5)
@@ -251,6 +265,8 @@ class Recipe(Record):
     """Of what."""
     particles: Particles = Particles()
     """In which sizes and shapes."""
+    shapes: str | None = None
+    """Library of real particles, made by 'mesoforge shapes extract'; without it particles.source generates shapes."""
     volume: Volume = Volume()
     """How much of it."""
     slurry: Slurry = Slurry()
@@ -272,6 +288,16 @@ class Recipe(Record):
         for name in ("young_modulus", "capacity"):
             if getattr(active, name) is None:
                 raise ValueError(f"materials.active ({active.name}) has no {name} but the process needs it: add it.")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_library_to_read(self) -> Self:
+        asked = [name for name in LIBRARY_ONLY if getattr(self.particles, name) != getattr(Particles(), name)]
+        if asked and self.shapes is None:
+            raise ValueError(
+                f"particles.{asked[0]} is {getattr(self.particles, asked[0])} but only a library of particles reads "
+                "it: name one with 'shapes', or leave it out."
+            )
         return self
 
     @model_validator(mode="after")
@@ -361,6 +387,13 @@ class Recipe(Record):
             tree["calendering"] |= dict.fromkeys(set(DRIVES) - set(chosen))
         return Recipe.from_mapping(tree)
 
+    def beside(self, folder: Path) -> Recipe:
+        """Return the recipe with the files that it names in a folder, unless they are absolute, which they become."""
+        named = {} if self.shapes is None else {"shapes": str((folder / self.shapes).absolute())}
+        if self.particles.sizes not in OWN_SIZES:
+            named["particles.sizes"] = str((folder / self.particles.sizes).absolute())
+        return self.with_values(named) if named else self
+
     def _with_force_field(self, values: Mapping[str, Any]) -> Recipe:
         if "force_field" not in values:
             return self
@@ -394,9 +427,9 @@ def _put(tree: dict[str, Any], name: str, value: object) -> None:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe from YAML; what the file leaves out has its default.
+    """Read a recipe from YAML; what the file leaves out has its default, and files it names lie beside it.
 
     Raises:
         InputError: the file cannot be read, or something in it is wrong.
     """
-    return Recipe.from_mapping(read_yaml(path), str(path), path.parent)
+    return Recipe.from_mapping(read_yaml(path), str(path), path.parent).beside(path.parent)
