@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.measure_command import compare, measure
+from mesoforge.experiments.options import Explained, home_option, json_option, print_result, tracking_option
 from mesoforge.experiments.shapes_cli import shapes
 
 if TYPE_CHECKING:
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
     from mesoforge.physics.recipe import Recipe
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Explained(click.Command):
-    r"""A command whose help, raw like all docstrings with a backslash, still keeps the lines after \b."""
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help with the mark that click knows."""
-        if self.help is not None:
-            self.help = self.help.replace(r"\b", "\b")
-        super().format_help_text(ctx, formatter)
 
 
 class Verbs(Explained, click.Group):
@@ -42,30 +32,6 @@ class ElectrodeError(Exception):
     """The physics of the one electrode that was asked for went wrong."""
 
 
-def home_option(command: Command) -> Command:
-    """Add --home."""
-    return click.option(
-        "--home",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=Path("mlruns"),
-        show_default=True,
-        envvar="MESOFORGE_HOME",
-        help="Folder of the records: store, studies, MLflow.",
-    )(command)
-
-
-def json_option(command: Command) -> Command:
-    """Add --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
-
-
-def tracking_option(command: Command) -> Command:
-    """Add --tracking-uri."""
-    return click.option("--tracking-uri", help="http:// address of an MLflow server, in place of the home's database.")(
-        command
-    )
-
-
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mesoforge")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error (anywhere on the line).")
@@ -74,6 +40,7 @@ def app(*, debug: bool) -> None:
 
     \b
     mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
+    mesoforge measure tomogram.tif --voxel 0.4      measure any labelled image
     mesoforge viscosity                             shear the slurry: viscosity against shear rate
     mesoforge shapes extract stack.tif -o nmc.h5    real particles from a tomogram
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
@@ -115,7 +82,11 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
         files = Home(home).portrait(electrode_name(chosen))
         came = f"{value['stage']} ({value['kind']}): {value['reason']}"
         raise ElectrodeError(f"the electrode failed in {came}; see its files in '{files}'.")
-    _print(value, printing.electrode, as_json=as_json)
+    print_result(value, printing.electrode, as_json=as_json)
+
+
+app.add_command(measure)
+app.add_command(compare)
 
 
 @app.command()
@@ -146,7 +117,7 @@ def viscosity(
         value = flow_curve(chosen, rates, Home(home), on_stage)
     if "kind" in value:
         raise ElectrodeError(f"the slurry failed in {value['stage']} ({value['kind']}): {value['reason']}.")
-    _print(value, printing.viscosity, as_json=shown["as_json"])
+    print_result(value, printing.viscosity, as_json=shown["as_json"])
 
 
 @app.command()
@@ -182,7 +153,7 @@ def show(force_field: str | None, *, as_json: bool) -> None:
     from mesoforge.experiments import printing
     from mesoforge.physics.force_fields import DEFAULT, load_force_field, table
 
-    _print(table(load_force_field(force_field or DEFAULT)), printing.force_field, as_json=as_json)
+    print_result(table(load_force_field(force_field or DEFAULT)), printing.force_field, as_json=as_json)
 
 
 def _study_command(kind: Kind, text: str) -> click.Command:
@@ -215,7 +186,7 @@ def _study_command(kind: Kind, text: str) -> click.Command:
         plan = load_study(study, kind, changes)
         with printing.Trials(plan, quiet=as_json) as trials:
             found = drive(plan, Home(home), trials.follow, _warn, tracking_uri=tracking_uri)
-        _print(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
+        print_result(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
 
     command.__doc__ = text
     return click.command(kind, cls=Explained)(command)
@@ -297,7 +268,7 @@ def converge(
     with shift_table.electrodes(quiet=as_json) as watch, local_pool(workers) as pool:
         found = run_all(question, Home(home), pool, watch)
     found["folder"] = str(write(found, Home(home)))
-    _print(found, shift_table.shifts, as_json=as_json)
+    print_result(found, shift_table.shifts, as_json=as_json)
 
 
 @app.command()
@@ -315,12 +286,12 @@ def status(study: str | None, home: Path, *, as_json: bool) -> None:
     place = Home(home)
     if study is None or study == SINGLE:
         names = [name for name in place.studies() if name != SINGLE]
-        _print({"studies": names}, printing.studies, as_json=as_json)
+        print_result({"studies": names}, printing.studies, as_json=as_json)
         return
     _known(place.studies(), study, home)
     plan = kept_plan(place, study)
     found = verdict(plan, kept_campaign(plan, place))
-    _print(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
+    print_result(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
 
 
 @app.command()
@@ -338,7 +309,7 @@ def sync(study: str | None, home: Path, tracking_uri: str | None, *, as_json: bo
     if study is not None:
         _known(names, study, home)
     counts = {name: sync_one(place, name, tracking_uri) for name in ([study] if study else names)}
-    _print(
+    print_result(
         {"synced": counts},
         lambda value: click.echo("\n".join(f"{name}: {count} runs" for name, count in value["synced"].items())),
         as_json=as_json,
@@ -385,13 +356,6 @@ def _known(names: Sequence[str], study: str, home: Path) -> None:
         raise InputError(
             f"there is no study '{study}' in '{home}': use one of {', '.join(names) or 'none yet'}, or another --home."
         )
-
-
-def _print(value: dict[str, Any], show: Callable[[dict[str, Any]], object], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(value, indent=1))
-    else:
-        show(value)
 
 
 def _warn(message: str) -> None:

@@ -27,7 +27,7 @@ from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.force_fields import NO_UNIT, PARAMETERS, ForceField
 from mesoforge.physics.materials import Material
-from mesoforge.physics.measurement import PROPERTIES
+from mesoforge.physics.measurement import OWN, PROPERTIES
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.record import Record
 
@@ -128,7 +128,7 @@ def electrode(value: Mapping[str, Any]) -> None:
     console = Console()
     table = Table("property", "value", "unit", "meaning", title="Electrode", box=box.SIMPLE)
     found = value["properties"]
-    for name in [*FIRST, *(name for name in found if name not in FIRST)]:
+    for name in [*FIRST, *(name for name in found if name in OWN and name not in FIRST)]:
         table.add_row(name, number(found[name]), PROPERTIES[name].unit, PROPERTIES[name].meaning)
     console.print(table)
     for note in value["notes"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,18 @@ def make_electrode(
         return _value("infrastructure", "store", f"the disk or a file failed: {error.strerror or error}")
 
 
-def outcome_of(value: Mapping[str, Any]) -> Outcome:
-    """Return the outcome that a worker handed back; a property that is no number is a failure of the measurement."""
+def outcome_of(value: Mapping[str, Any], needed: Sequence[str] = ()) -> Outcome:
+    """Return the outcome that a worker handed back.
+
+    A property that is no number is a failure of the measurement, and so is one that is ``needed`` and has no value.
+    """
     if "kind" in value:
         return Failed(value["kind"], value["stage"], value["reason"])
     odd = [f"{name} came out as {found}" for name, found in value["properties"].items() if not math.isfinite(found)]
     if odd:
         return Failed("not_finite", "measurement", odd[0])
+    if missing := [name for name in needed if name not in value["properties"]]:
+        return Failed("not_measured", "measurement", f"{missing[0]} has no value in this electrode")
     return Measured(value["properties"], value["electrode"], value["wall_s"])
 
 

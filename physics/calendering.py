@@ -46,7 +46,7 @@ from mesoforge.physics.recipe import Recipe
 LOAD, HOLD = 1, 2
 REACH = 0.6
 """Share of the dried height from which a bead may come to a wall: beads hardly pass one another."""
-LEAST_GAUGE = 0.001
+LEAST_GAUGE = 0.02
 """Least pressure that the plane is steered to [MPa]: a coating that was hardly touched carries about none."""
 
 

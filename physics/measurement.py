@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mesoforge.physics.balance import MG_PER_CM2, balance
 from mesoforge.physics.beads import CBD, Beads
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.microstructure.bulk import bulk_porosity, share_below
-from mesoforge.physics.microstructure.phases import fractions, porosity
-from mesoforge.physics.microstructure.pores import mean_pore_diameter
-from mesoforge.physics.microstructure.transport import (
-    nanopore_conductivity,
-    relative_conductivity_z,
-    tortuosity_factor,
-)
+from mesoforge.physics.microstructure.measure import IMAGE_PROPERTIES, measure
+from mesoforge.physics.microstructure.quantity import Conductors, Property
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.shape import krumbein_sphericity
 from mesoforge.physics.voxels import Voxels
@@ -24,15 +17,7 @@ from mesoforge.physics.voxels import Voxels
 UM_PER_CM = 1e4
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
-    """What a property is and in which unit it is given."""
-
-    unit: str
-    meaning: str
-
-
-PROPERTIES: dict[str, Property] = {
+OWN: dict[str, Property] = {
     "porosity": Property("", "pores and nanopores, by mass balance over the released thickness"),
     "porosity_voxels": Property("", "the same, counted in voxels"),
     "porosity_bulk": Property("", "the same without the loose layer of 1 um at collector and surface"),
@@ -64,6 +49,9 @@ PROPERTIES: dict[str, Property] = {
     "secondary_particles": Property("", "number of secondary particles"),
     "largest_particle": Property("um", "equivalent-sphere diameter of the largest secondary particle"),
 }
+"""What every electrode has."""
+PROPERTIES: dict[str, Property] = OWN | {name: what for name, what in IMAGE_PROPERTIES.items() if name not in OWN}
+"""All that may be known of an electrode, and be an objective; what has no value in one electrode is left out there."""
 
 
 def coating(beads: Beads, recipe: Recipe, prefix: str = "") -> dict[str, float]:
@@ -104,20 +92,15 @@ def loads(beads: Beads, recipe: Recipe) -> dict[str, float]:
 
 
 def structure(voxels: Voxels, recipe: Recipe) -> dict[str, float]:
-    """Return what is measured on the voxels.
+    """Return all that is measured on the voxels; what has no value is left out.
 
     Raises:
-        PhysicsError: no path crosses the electrode, or TauFactor did not converge.
+        PhysicsError: no path crosses the electrode, or the solver did not converge.
     """
-    nano = recipe.drying.cbd_nanoporosity
-    whole = porosity(fractions(voxels), nano)
-    conductivity = relative_conductivity_z(voxels, nanopore_conductivity(nano))
-    return {
-        "porosity_voxels": whole,
-        "tortuosity_factor_z": tortuosity_factor(whole, conductivity),
-        "macmullin_number_z": 1 / conductivity,
-        "pore_diameter_mean": mean_pore_diameter(voxels),
-    }
+    found = measure(voxels, Conductors(nanoporosity=recipe.drying.cbd_nanoporosity))
+    if "tortuosity_factor_z" not in found.numbers:
+        raise PhysicsError("no_percolation", "no path through pores and CBD joins collector and surface")
+    return found.numbers
 
 
 def particles(beads: Beads, recipe: Recipe) -> dict[str, float]:

@@ -187,7 +187,7 @@ def _last_height(folder: Path) -> float:
     return float(read_curve(folder / CURVE)[-1, 1])
 
 
-def press_to(kpa: float, speed: float, name: str, gain: float = 4.0) -> Stroke:
+def press_to(kpa: float, speed: float, name: str, gain: float = 1.5) -> Stroke:
     """Press until the plane carries a pressure [kPa], slowing down on the way to it."""
     return Stroke(name, f"{gain:.10g}*({kpa:.10g}-v_load)/{kpa:.10g}", f"{speed:.10g}", 0.02 * gain, 50)
 

@@ -22,6 +22,11 @@ from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.recipe import Recipe
 
 PORE = 0
+Periodic = tuple[bool, bool, bool]
+SIDES: Periodic = (True, True, False)
+"""A simulated electrode: periodic in x and y, closed by collector and surface."""
+CLOSED: Periodic = (False, False, False)
+"""An image cut out of something larger: nothing is known beyond its sides."""
 WIDTH = 0.5
 """Standard deviation of a bead's smooth density over its pitch: flat to 1.5 % inside a lattice of beads."""
 REACH = 3.5
@@ -30,15 +35,18 @@ REACH = 3.5
 
 @dataclass(frozen=True, slots=True)
 class Voxels:
-    """A labelled image, periodic in x and y, z from collector to plane.
+    """A labelled image, z from collector to surface.
 
-    ``phase`` (nx, ny, nz): 0 pore, 1 active material, 2 CBD; ``particle`` (nx, ny, nz): secondary particle, else 0;
-    ``edge``: edge of the cubic voxel [um].
+    ``phase`` (nx, ny, nz): 0 pore, 1 active material, 2 CBD; ``particle`` (nx, ny, nz): secondary particle, else 0, and
+    0 throughout where particles are not told apart; ``edge``: edge of the cubic voxel [um]; ``periodic``: which axes
+    close upon themselves; ``whole``: whether z runs from collector to free surface, or the image is a piece of that.
     """
 
     phase: NDArray[np.uint8]
     particle: NDArray[np.int32]
     edge: float
+    periodic: Periodic = SIDES
+    whole: bool = True
 
     def save(self, path: Path) -> None:
         """Write the image as NPZ (phase, particle, voxel_um)."""
@@ -101,16 +109,17 @@ def _particles(
 
 def _cut(best: NDArray[np.float32], owner: NDArray[np.int32], wanted: NDArray[np.int64]) -> NDArray[np.int32]:
     """Keep of each owner's voxels the wanted number of highest density; what one lacks, free neighbours give."""
-    flat = owner.ravel()
-    order = np.lexsort((-best.ravel(), flat))
-    starts = np.searchsorted(flat[order], np.arange(1, len(wanted) + 2))
+    flat, level = owner.ravel(), best.ravel()
+    order, starts = _by_owner(flat, len(wanted))
     kept = np.zeros_like(flat)
     for number, count in enumerate(wanted, start=1):
-        chosen = order[starts[number - 1] : starts[number]][:count]
-        kept[chosen] = number
+        own = order[starts[number] : starts[number + 1]]
+        if count < len(own):
+            own = own[np.argpartition(-level[own], count)[:count]]
+        kept[own] = number
     missing = int(wanted.sum() - np.count_nonzero(kept))
     if missing > 0:
-        spare = np.where(kept == 0, best.ravel(), 0)
+        spare = np.where(kept == 0, level, 0)
         chosen = _highest(spare, missing, "active material")
         kept[chosen] = flat[chosen]
     return kept.reshape(owner.shape)
@@ -131,17 +140,41 @@ def _jit(function: Any) -> Any:  # noqa: ANN401 - numba has no types
 
 
 @_jit
+def _by_owner(owner: Any, many: int) -> Any:  # noqa: ANN401
+    """Return voxels sorted by owner, (n,), and where each owner's begin, (many + 2,); those of nobody come first."""
+    starts = np.zeros(many + 2, np.int64)
+    for one in owner:
+        starts[one + 1] += 1
+    starts = np.cumsum(starts)
+    order, free = np.empty(len(owner), np.int64), starts.copy()
+    for place in range(len(owner)):
+        order[free[owner[place]]] = place
+        free[owner[place]] += 1
+    return order, starts
+
+
+@_jit
 def _add(density: Any, positions: Any, width: float, edge: float) -> None:  # noqa: ANN401
     """Add a Gaussian of standard deviation ``width`` [um] for each position (n, 3), periodic in x and y."""
     nx, ny, nz = density.shape
     reach = int(np.ceil(REACH * width / edge))
+    along = np.empty((3, 2 * reach + 1), np.float32)  # a Gaussian is a product of three
     for b in range(len(positions)):
-        ci, cj, ck = positions[b] / edge
-        for i in range(int(np.floor(ci)) - reach, int(np.floor(ci)) + reach + 1):
-            for j in range(int(np.floor(cj)) - reach, int(np.floor(cj)) + reach + 1):
-                for k in range(max(0, int(np.floor(ck)) - reach), min(nz, int(np.floor(ck)) + reach + 1)):
-                    square = (i + 0.5 - ci) ** 2 + (j + 0.5 - cj) ** 2 + (k + 0.5 - ck) ** 2
-                    density[i % nx, j % ny, k] += np.exp(-square * edge**2 / (2 * width**2))
+        low = np.empty(3, np.int64)
+        for axis in range(3):
+            centre = positions[b, axis] / edge
+            low[axis] = int(np.floor(centre)) - reach
+            for step in range(2 * reach + 1):
+                along[axis, step] = np.exp(-(((low[axis] + step + 0.5 - centre) * edge / width) ** 2) / 2)
+        first, last = max(0, low[2]), min(nz, low[2] + 2 * reach + 1)
+        if first >= last:
+            continue
+        height = along[2, first - low[2] : last - low[2]]
+        for i in range(2 * reach + 1):
+            for j in range(2 * reach + 1):
+                part, row = along[0, i] * along[1, j], density[(low[0] + i) % nx, (low[1] + j) % ny, first:last]
+                for k in range(len(row)):
+                    row[k] += part * height[k]
 
 
 @_jit

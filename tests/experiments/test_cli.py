@@ -27,7 +27,20 @@ from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.tracking import TrackingError
 from mesoforge.physics.recipe import Recipe
 
-VERBS = ("make", "viscosity", "recipe", "forcefield", "converge", "optimize", "sample", "status", "sync", "dashboard")
+VERBS = (
+    "make",
+    "viscosity",
+    "recipe",
+    "forcefield",
+    "converge",
+    "optimize",
+    "sample",
+    "status",
+    "sync",
+    "dashboard",
+    "measure",
+    "compare",
+)
 PATIENCE_S = 120.0
 MARK = "MESOFORGE_TEST_RUN"
 SMALL = {"side": 10, "mass_loading": 2.5}

@@ -16,7 +16,7 @@ from mesoforge.physics.calendering import HOLD, LOAD
 from mesoforge.physics.drives import FACES
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import BEADS, CURVE, LOADED, STAGES, VOXELS, Electrode, manufacture
-from mesoforge.physics.measurement import PROPERTIES
+from mesoforge.physics.measurement import OWN, PROPERTIES
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import RESULT, Store
 from mesoforge.physics.voxels import Voxels
@@ -41,7 +41,8 @@ def curve(electrode: Electrode, stage: str) -> np.ndarray:
 
 def test_an_electrode_bears_every_property_as_a_finite_number(make: Make) -> None:
     properties = make(BASE).properties
-    assert set(properties) == set(PROPERTIES)
+    assert set(OWN) <= set(properties) <= set(PROPERTIES)
+    assert len(properties) > len(OWN) + 40
     assert all(np.isfinite(value) for value in properties.values())
 
 
@@ -147,9 +148,9 @@ def test_the_gap_drive_satisfies_the_spring_of_the_machine(make: Make) -> None:
 
 
 def test_the_thickness_drive_reaches_the_thickness_of_the_whole_coating(make: Make) -> None:
-    recipe = small(calendering__thickness=32.0, calendering__mass_loading=10.0)
+    recipe = small(calendering__thickness=28.0, calendering__mass_loading=10.0)
     found = make(recipe).properties
-    assert 4 * (found["thickness_under_load"] - FACES) + FACES == pytest.approx(32, abs=0.05)
+    assert 4 * (found["thickness_under_load"] - FACES) + FACES == pytest.approx(28, abs=0.05)
 
 
 def test_the_line_load_is_the_pressure_over_the_arc_between_rolls_and_coating(make: Make) -> None:

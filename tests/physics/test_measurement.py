@@ -62,4 +62,6 @@ def test_particles_are_counted_and_the_largest_is_found() -> None:
 
 def test_every_property_has_a_meaning_and_units_are_the_ones_of_the_field() -> None:
     assert all(entry.meaning for entry in PROPERTIES.values())
-    assert {entry.unit for entry in PROPERTIES.values()} == {"", "um", "MPa", "g/cm3", "mg/cm2", "mAh/cm2", "mAh/cm3"}
+    assert {entry.unit for entry in PROPERTIES.values()} == {
+        "", "um", "1/um", "MPa", "g/cm3", "mg/cm2", "mAh/cm2", "mAh/cm3",
+    }  # fmt: skip

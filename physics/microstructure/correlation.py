@@ -1,0 +1,85 @@
+"""How far structure reaches: two-point correlation and chord lengths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesoforge.physics.beads import ACTIVE
+from mesoforge.physics.microstructure.quantity import Conductors, Found, Measure, Property
+from mesoforge.physics.voxels import PORE, Periodic, Voxels
+
+Reals = NDArray[np.float64]
+
+
+def two_point(indicator: NDArray[np.bool_], periodic: Periodic) -> Reals:
+    """Return the probability that two points lie both in a phase, by their whole distance in voxels, (n,).
+
+    Averaged over all directions, up to half the shortest edge. Axes that do not close are padded, and pairs that do not
+    exist are not counted.
+    """
+    shape = indicator.shape
+    padded = [n if closes else 2 * n for n, closes in zip(shape, periodic, strict=True)]
+    both = _autocorrelation(indicator.astype(np.float32), padded)
+    there = [np.full(n, float(n)) if closes else _overlap(n) for n, closes in zip(shape, periodic, strict=True)]
+    pairs = there[0][:, None, None] * there[1][:, None] * there[2]
+    lags = [np.minimum(np.arange(n), n - np.arange(n)) for n in padded]
+    distance = np.sqrt(lags[0][:, None, None] ** 2 + lags[1][:, None] ** 2 + lags[2] ** 2)
+    reach = min(shape) // 2
+    bins = np.rint(distance).astype(np.int64).ravel()
+    inside = (bins <= reach) & (pairs.ravel() > 0)
+    total = np.bincount(bins[inside], weights=both.ravel()[inside], minlength=reach + 1)
+    return np.asarray(total / np.bincount(bins[inside], weights=pairs.ravel()[inside], minlength=reach + 1))
+
+
+def _autocorrelation(values: Any, padded: list[int]) -> Reals:  # noqa: ANN401
+    from scipy.fft import irfftn, rfftn
+
+    spectrum = rfftn(values, padded)
+    return np.asarray(irfftn(spectrum * spectrum.conj(), padded), dtype=np.float64)
+
+
+def _overlap(n: int) -> Reals:
+    """Return how many pairs there are at each shift of n points padded to twice as many."""
+    return np.concatenate([np.arange(n, 0, -1.0), [0.0], np.arange(1.0, n)])
+
+
+def correlation_length(correlation: Reals, share: float) -> float:
+    """Return the integral of the normalized covariance to its first zero [voxels]."""
+    covariance = (correlation - share**2) / (share - share**2)
+    below = np.flatnonzero(covariance <= 0)
+    end = int(below[0]) + 1 if len(below) else len(covariance)
+    return float(np.trapezoid(np.maximum(covariance[:end], 0)))
+
+
+def mean_chord(indicator: NDArray[np.bool_], axis: int) -> float:
+    """Return the mean length of the pieces of lines along an axis inside a phase [voxels], cut ones included."""
+    rows = np.moveaxis(indicator, axis, 2)
+    starts = int(np.count_nonzero(rows[:, :, 0])) + int(np.count_nonzero(rows[:, :, 1:] & ~rows[:, :, :-1]))
+    return float(np.count_nonzero(rows)) / max(starts, 1)
+
+
+def _measure(voxels: Voxels, _: Conductors) -> Found:
+    """Return correlation length and chord lengths of the pores, chord length of the active material."""
+    pore, active = voxels.phase == PORE, voxels.phase == ACTIVE
+    share = float(pore.mean())
+    mixed = 0 < share < 1
+    length = correlation_length(two_point(pore, voxels.periodic), share) * voxels.edge if mixed else "only one phase"
+    return {
+        "pore_correlation_length": length,
+        **{f"pore_chord_{name}": mean_chord(pore, axis) * voxels.edge for axis, name in enumerate("xyz")},
+        **{f"active_chord_{name}": mean_chord(active, axis) * voxels.edge for axis, name in enumerate("xyz")},
+    }
+
+
+CORRELATION = Measure(
+    "correlation",
+    {
+        "pore_correlation_length": Property("um", "integral of the pores' normalized covariance to its first zero"),
+        **{f"pore_chord_{name}": Property("um", f"mean chord of the pores along {name}") for name in "xyz"},
+        **{f"active_chord_{name}": Property("um", f"mean chord of the active material along {name}") for name in "xyz"},
+    },
+    _measure,
+)

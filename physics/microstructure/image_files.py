@@ -1,0 +1,176 @@
+"""Images of electrodes from files: NPY, NPZ and TIFF, checked before anything is computed."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesoforge.errors import InputError
+from mesoforge.physics.beads import ACTIVE, CBD
+from mesoforge.physics.voxels import CLOSED, PORE, Periodic, Voxels
+
+BYTES = 60
+"""Memory that a measurement takes per voxel."""
+PHASES = {"pore": PORE, "active": ACTIVE, "cbd": CBD}
+SUFFIXES = (".npy", ".npz", ".tif", ".tiff")
+IMAGE_NAMES, VOXEL_NAMES = ("phase", "image"), ("voxel_um",)
+Labels = NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a file is to be read."""
+
+    voxel: float | None = None
+    """Edge of the cubic voxel [um]; by default what the file says."""
+    labels: Mapping[int, str] = field(default_factory=lambda: {0: "pore", 1: "active", 2: "cbd"})
+    """What each label of the file stands for: pore, active or cbd."""
+    thickness_axis: int = 2
+    """Which axis of the file runs from collector to surface."""
+    periodic: Periodic = CLOSED
+    """Which axes of the image, thickness last, close upon themselves."""
+    whole: bool = False
+    """Whether the image reaches from the collector to the free surface."""
+
+
+def read_image(path: Path, reading: Reading | None = None) -> Voxels:
+    """Read a labelled image of an electrode; what ``Voxels.save`` wrote is an image too.
+
+    Raises:
+        InputError: one sentence on the first thing that is wrong, before anything large is read.
+    """
+    how = reading or Reading()
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"'{path}' ends in '{path.suffix}' but one of {', '.join(SUFFIXES)} is due: convert it.")
+    if not path.is_file():
+        raise InputError(f"there is no file '{path}': give the path of an image.")
+    try:
+        array, edge, particle = _read(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"'{path}' cannot be read as an image ({error}): check the file.") from None
+    return labelled(array, edge, how, str(path), particle)
+
+
+def labelled(
+    array: Labels, edge: float | None, how: Reading, name: str = "image", particle: Labels | None = None
+) -> Voxels:
+    """Turn an array of labels into an image, thickness last.
+
+    Raises:
+        InputError: one sentence on the first thing that is wrong.
+    """
+    _check_array(array, how, name)
+    voxel = how.voxel if how.voxel is not None else edge
+    if voxel is None or not 0 < voxel < 1e3:
+        came = "not given" if voxel is None else f"{voxel:g}"
+        raise InputError(f"{name}: the voxel's edge is {came} but a length in um is due: give it with --voxel.")
+    phase = np.ascontiguousarray(np.moveaxis(_phases(array, how.labels, name), how.thickness_axis, 2))
+    if np.all(phase == phase.flat[0]):
+        only = next(word for word, label in PHASES.items() if label == phase.flat[0])
+        raise InputError(f"{name}: all voxels are {only} but two phases at least are due: check the labels.")
+    apart = np.broadcast_to(np.int32(0), phase.shape)
+    if particle is not None and particle.shape == array.shape:
+        apart = np.ascontiguousarray(np.moveaxis(particle, how.thickness_axis, 2)).astype(np.int32)
+    return Voxels(phase, apart, float(voxel), how.periodic, how.whole)
+
+
+def require_memory(voxels: int, name: str = "image") -> None:
+    """Refuse what is larger than this machine's memory, before the attempt.
+
+    Raises:
+        InputError: with the sizes and what to do.
+    """
+    due, there = voxels * BYTES, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if due > 0.9 * there:
+        raise InputError(
+            f"{name}: {voxels:.3g} voxels need about {due / 1e9:.3g} GB and this machine has {there / 1e9:.3g} GB: cut "
+            "a piece, or make the voxels larger."
+        )
+
+
+def _read(path: Path) -> tuple[Labels, float | None, Labels | None]:
+    """Return labels, voxel edge and particle labels of a file, the latter two where it has them."""
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        require_memory(array.size, str(path))
+        return array, None, None
+    return _read_npz(path) if suffix == ".npz" else (_read_tiff(path), None, None)
+
+
+def _read_npz(path: Path) -> tuple[Labels, float | None, Labels | None]:
+    with np.load(path, allow_pickle=False) as arrays:
+        name = next((one for one in IMAGE_NAMES if one in arrays), arrays.files[0] if len(arrays.files) == 1 else None)
+        if name is None:
+            raise InputError(
+                f"'{path}' holds {', '.join(arrays.files)} but an array 'phase' or 'image' is due: name it."
+            )
+        require_memory(_entry_size(path, name), str(path))
+        edge = next((float(arrays[one]) for one in VOXEL_NAMES if one in arrays), None)
+        return arrays[name], edge, arrays.get("particle")
+
+
+def _entry_size(path: Path, name: str) -> int:
+    """Return how many voxels an array in an NPZ has, from its header alone."""
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as entry:
+        version = np.lib.format.read_magic(entry)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return int(np.prod(read(entry)[0], dtype=np.int64))
+
+
+def _read_tiff(path: Path) -> Labels:
+    from tifffile import TiffFile, TiffFileError
+
+    try:
+        with TiffFile(path) as file:
+            series = file.series[0]
+            require_memory(int(np.prod(series.shape, dtype=np.int64)), str(path))
+            return np.asarray(series.asarray())
+    except TiffFileError as error:
+        raise InputError(f"'{path}' is no TIFF ({error}): check the file.") from None
+
+
+def _check_array(array: Labels, how: Reading, name: str) -> None:
+    """Refuse what is no three-dimensional array of whole numbers."""
+    if array.ndim != 3:
+        raise InputError(f"{name}: the image has {array.ndim} dimensions but must have 3: give a stack of slices.")
+    if min(array.shape) < 2:
+        raise InputError(
+            f"{name}: the image has {' x '.join(map(str, array.shape))} voxels but at least two along each axis are "
+            "due: give a stack of slices."
+        )
+    if not np.issubdtype(array.dtype, np.integer) and array.dtype != np.bool_:
+        raise InputError(
+            f"{name}: the image holds {array.dtype} numbers but whole labels are due: segment it first, as 0 pore, 1 "
+            "active material, 2 CBD."
+        )
+    if how.thickness_axis not in (0, 1, 2):
+        raise InputError(f"{name}: the thickness axis is {how.thickness_axis} but must be 0, 1 or 2: correct it.")
+    require_memory(array.size, name)
+
+
+def _phases(array: Labels, labels: Mapping[int, str], name: str) -> NDArray[np.uint8]:
+    """Turn the file's labels into phases."""
+    wrong = [word for word in labels.values() if word not in PHASES]
+    if wrong:
+        raise InputError(f"label meaning '{wrong[0]}' is not known: use pore, active or cbd, as in 0=pore,1=active.")
+    found = np.unique(array)
+    unknown = [int(one) for one in found if int(one) not in labels]
+    if unknown:
+        shown = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+        raise InputError(
+            f"{name}: labels {shown} are in the image but only {', '.join(map(str, labels))} have a meaning: say what "
+            "they are, as in --labels 0=pore,1=active,2=cbd."
+        )
+    phase = np.zeros(array.shape, dtype=np.uint8)
+    for label in found:
+        phase[array == label] = PHASES[labels[int(label)]]
+    return phase
