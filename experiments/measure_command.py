@@ -79,11 +79,11 @@ def measure(
     from mesoforge.experiments import measuring, printing
     from mesoforge.experiments.home import Home
 
-    image, known, name = measuring.find_image(target, Home(home), _reading(said))
-    wanted = _wanted(said, known)
+    subject = measuring.find_image(target, Home(home), _reading(said))
+    wanted = _wanted(said, subject.nanoporosity)
     with printing.stages(quiet=as_json) as on_stage:
-        value = measuring.measured(image, name, wanted, on_stage)
-    value["files"] = measuring.write_files(image, value, measuring.Files(table, network, export, wetting))
+        value = measuring.measured(subject, wanted, on_stage)
+    value["files"] = measuring.write_files(subject.voxels, value, measuring.Files(table, network, export, wetting))
     print_result(value, show, as_json=as_json)
 
 
@@ -191,9 +191,8 @@ def compare(
     from mesoforge.experiments.measuring import find_image
     from mesoforge.physics.microstructure.image_files import Reading
 
-    model, _, first = find_image(electrode, Home(home), Reading())
-    real, _, second = find_image(tomogram, Home(home), _reading(said))
-    value = compared(model, real, (Path(first).name, Path(second).name), subvolumes, seed, out)
+    model, real = find_image(electrode, Home(home), Reading()), find_image(tomogram, Home(home), _reading(said))
+    value = compared(model.voxels, real.voxels, (Path(model.name).name, Path(real.name).name), subvolumes, seed, out)
     print_result(value, show_comparison, as_json=as_json)
 
 
