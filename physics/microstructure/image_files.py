@@ -15,8 +15,8 @@ from mesoforge.errors import InputError
 from mesoforge.physics.beads import ACTIVE, CBD
 from mesoforge.physics.voxels import CLOSED, PORE, Periodic, Voxels
 
-BYTES = 60
-"""Memory that a measurement takes per voxel."""
+BYTES = 80
+"""Memory that a measurement takes per voxel: the pore network's need; transport takes half of it."""
 PHASES = {"pore": PORE, "active": ACTIVE, "cbd": CBD}
 SUFFIXES = (".npy", ".npz", ".tif", ".tiff")
 IMAGE_NAMES, VOXEL_NAMES = ("phase", "image"), ("voxel_um",)

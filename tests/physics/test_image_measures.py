@@ -12,7 +12,7 @@ from making import small
 from mesoforge.errors import InputError
 from mesoforge.physics.beads import ACTIVE, CBD
 from mesoforge.physics.measurement import PROPERTIES
-from mesoforge.physics.microstructure.correlation import correlation_length, mean_chord, two_point
+from mesoforge.physics.microstructure.correlation import correlation_length, mean_chord, middle, two_point
 from mesoforge.physics.microstructure.flatness import height_map, roughness
 from mesoforge.physics.microstructure.interfaces import DIRECTIONS, WEIGHTS, coverage, surface_areas
 from mesoforge.physics.microstructure.measure import IMAGE_PROPERTIES, MEASURES, measure
@@ -222,6 +222,15 @@ def test_two_point_correlation_counts_pairs_as_a_slow_twin_does() -> None:
         due += np.bincount(far[near], weights=(value & values)[near], minlength=len(due))
         pairs += np.bincount(far[near], minlength=len(due))
     np.testing.assert_allclose(two_point(some, (True, False, False)), due / pairs, atol=1e-9)
+
+
+def test_a_large_image_is_correlated_in_its_middle() -> None:
+    large = np.zeros((200, 20, 170), dtype=bool)
+    large[20:180, :, 5:165] = True
+    inner, closing = middle(large, (True, True, False))
+    assert inner.shape == (160, 20, 160)
+    assert inner.all()
+    assert closing == (False, True, False)
 
 
 def test_chords_of_layers_are_their_thickness() -> None:
