@@ -205,8 +205,9 @@ def show_comparison(value: dict[str, Any]) -> None:
     from mesoforge.experiments.printing import number
 
     console = Console()
-    table = Table("property", value["electrode"], f"{value['tomogram']}, mean ± sd", "deviation in sd", "unit",
-                  title="Comparison", box=box.SIMPLE)  # fmt: skip
+    table = Table(title=f"{value['electrode']} beside {value['tomogram']}", box=box.SIMPLE)
+    for column in ("property", "electrode", "tomogram", "deviation in sd", "unit"):
+        table.add_column(column, no_wrap=True)
     for row in value["rows"]:
         cells = (number(row["electrode"]), f"{number(row['tomogram'])} ± {number(row['sd'])}")
         table.add_row(row["property"], *cells, number(row["deviation_in_sd"]), row["unit"])

@@ -13,7 +13,7 @@ from mesoforge.physics.voxels import PORE, Periodic, Voxels
 
 Reals = NDArray[np.float64]
 MOST = 160
-"""Voxels along an axis beyond which only the middle of an image is correlated, to bound the memory of the transforms."""
+"""Voxels along an axis beyond which only the middle of an image is correlated, to bound the transforms' memory."""
 
 
 def two_point(indicator: NDArray[np.bool_], periodic: Periodic) -> Reals:
