@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,8 @@ def pore_network(voxels: Voxels) -> PoreNetwork:
     """
     from porespy.networks import snow2
 
+    # It warns that a small image is not shared out among processes, which was not asked for.
+    logging.getLogger("porespy.networks._snow2").setLevel(logging.ERROR)
     found = snow2(voxels.phase == PORE, boundary_width=0, voxel_size=voxels.edge / UM_PER_M, parallel_kw=None).network
     raw = {name: np.asarray(values) for name, values in found.items() if name.startswith(("pore.", "throat."))}
     return PoreNetwork(
