@@ -23,7 +23,7 @@ def reading_options(command: Command) -> Command:
     """Add how an image file is to be read."""
     for one in reversed(
         (
-            click.option("--voxel", type=float, metavar="UM", help="Edge of a voxel [um], if the file does not say."),
+            click.option("--voxel", metavar="UM", help="Edge of a voxel [um], if the file does not say."),
             click.option("--labels", metavar="N=PHASE,...", help="What labels mean [default: 0=pore,1=active,2=cbd]."),
             click.option("--thickness-axis", type=click.IntRange(0, 2), default=2, help="Of the file [default: 2]."),
             click.option("--sides", type=click.Choice(tuple(SIDES)), default="closed", show_default=True,
@@ -92,12 +92,23 @@ def _reading(said: dict[str, Any]) -> Reading:
 
     labels = {"labels": _labels(said["labels"])} if said["labels"] else {}
     return Reading(
-        voxel=said["voxel"],
+        voxel=_voxel(said["voxel"]) if said["voxel"] else None,
         thickness_axis=said["thickness_axis"],
         periodic=SIDES[said["sides"]],
         whole=said["whole"],
         **labels,
     )
+
+
+def _voxel(text: str) -> float:
+    """Read the edge of a voxel; three equal ones are one."""
+    try:
+        edges = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--voxel is '{text}' but must be a length in um, as in 0.4: correct it.") from None
+    if len(set(edges)) > 1:
+        raise InputError(f"--voxel is '{text}' but voxels must be cubes: resample the image to equal edges first.")
+    return edges[0]
 
 
 def _labels(text: str) -> dict[int, str]:

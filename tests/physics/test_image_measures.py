@@ -67,6 +67,34 @@ def test_what_is_not_known_has_a_word_and_no_number() -> None:
     assert quantity("a", Property("um", "length"), math.inf).word == "infinite"
 
 
+def odd(kind: str) -> np.ndarray:
+    """Return an image that has hardly anything to measure."""
+    phase = np.full((20, 20, 20), ACTIVE)
+    match kind:
+        case "cavity":
+            phase[8:12, 8:12, 8:12] = PORE
+        case "dust":
+            phase[::5, ::5, ::5] = PORE
+        case "no pore":
+            phase[:10] = CBD
+        case "one solid":
+            phase[:] = PORE
+            phase[8, 8, 8] = ACTIVE
+        case "tiny":
+            phase = np.array([ACTIVE, PORE] * 4).reshape(2, 2, 2)
+        case "slab":
+            phase[:, :, 10:] = PORE
+    return phase
+
+
+@pytest.mark.parametrize("kind", ["cavity", "dust", "no pore", "one solid", "tiny", "slab"])
+def test_an_image_with_hardly_anything_in_it_is_measured_as_far_as_there_is_something(kind: str) -> None:
+    found = measure(image(odd(kind)))
+    assert all(math.isfinite(value) for value in found.numbers.values())
+    assert all(one.word for one in found.quantities.values() if one.value is None)
+    assert ("tortuosity_factor_z" in found.numbers) == (kind in ("one solid", "tiny", "no pore"))
+
+
 def test_a_measure_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match=r"'beauty' is no measure: use one of phases, transport"):
         measure(mixture(), only=["beauty"])
