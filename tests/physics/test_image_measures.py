@@ -279,6 +279,10 @@ def test_the_network_of_a_lattice_of_cavities_is_that_lattice() -> None:
     assert net.coordination.sum() == 2 * 54
     np.testing.assert_allclose(net.inscribed, 7 * EDGE, atol=0.6 * EDGE)
     np.testing.assert_allclose(net.throat_radius, 3 * EDGE, atol=0.6 * EDGE)
+    layers = net.along(shape * EDGE, 3)
+    np.testing.assert_array_equal(layers[:, 0], 9)
+    assert layers[1, 2] > layers[0, 2] == layers[2, 2]
+    assert np.isnan(net.along(1000.0, 3)[1:, 1:]).all()
 
 
 def test_the_local_thickness_of_slits_is_weighted_by_their_volume() -> None:
