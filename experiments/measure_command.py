@@ -217,11 +217,13 @@ def show_comparison(value: dict[str, Any]) -> None:
 
     console = Console()
     table = Table(title=f"{value['electrode']} beside {value['tomogram']}", box=box.SIMPLE)
-    for column in ("property", "electrode", "tomogram", "deviation in sd", "unit"):
+    for column in ("property", "electrode", "tomogram", "in sd", "unit"):
         table.add_column(column, no_wrap=True)
     for row in value["rows"]:
-        cells = (number(row["electrode"]), f"{number(row['tomogram'])} ± {number(row['sd'])}")
-        table.add_row(row["property"], *cells, number(row["deviation_in_sd"]), row["unit"])
+        spread = "-" if row["sd"] is None else f"{row['sd']:.2g}"
+        away = "-" if row["deviation_in_sd"] is None else f"{row['deviation_in_sd']:.1f}"
+        beside = f"{number(row['tomogram'])} ± {spread}"
+        table.add_row(row["property"], number(row["electrode"]), beside, away, row["unit"])
     console.print(table)
     size = " x ".join(f"{edge:.4g}" for edge in value["size_um"])
     console.print(
