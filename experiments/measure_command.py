@@ -28,6 +28,7 @@ def reading_options(command: Command) -> Command:
             click.option("--thickness-axis", type=click.IntRange(0, 2), default=2, help="Of the file [default: 2]."),
             click.option("--sides", type=click.Choice(tuple(SIDES)), default="closed", show_default=True,
                          help="Which axes of an image file close upon themselves, thickness last."),
+            click.option("--particles", type=click.Path(path_type=Path), help="File that numbers the particles."),
             click.option("--whole", is_flag=True, help="The image file reaches from collector to free surface."),
         )
     ):  # fmt: skip
@@ -96,6 +97,7 @@ def _reading(said: dict[str, Any]) -> Reading:
         thickness_axis=said["thickness_axis"],
         periodic=SIDES[said["sides"]],
         whole=said["whole"],
+        particles=said["particles"],
         **labels,
     )
 

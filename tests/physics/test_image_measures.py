@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from mesoforge.physics.shapes.synthetic import SyntheticShapes
 from mesoforge.physics.voxels import CLOSED, PORE, SIDES, Periodic, Voxels
 
 EDGE = 0.5
+DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 
 
 def image(phase: np.ndarray, particle: np.ndarray | None = None, periodic: Periodic = SIDES, **said: bool) -> Voxels:
@@ -203,6 +205,20 @@ def test_a_ball_is_round_and_a_small_one_is_not_reported() -> None:
     assert len(particle_table(image(np.where(ellipsoid((3, 3, 3)), ACTIVE, PORE))).number) == 0
     cut = np.where(ellipsoid((15, 15, 15), centre=10), ACTIVE, PORE)
     assert len(particle_table(image(cut, periodic=CLOSED, whole=False)).number) == 0
+
+
+def test_another_program_found_the_same_particles_in_a_tomogram() -> None:
+    labels, table = DATA / "nmc_ct_calendered_particle_labels.npz", DATA / "nmc_ct_calendered_particles.csv"
+    if not labels.exists() or not table.exists():
+        pytest.skip("the tomogram's particles are not beside this checkout")
+    with np.load(labels, allow_pickle=False) as arrays:
+        particle, edge = arrays["labels"].astype(np.int32), float(arrays["voxel_um"])
+    found = particle_table(Voxels((particle > 0).astype(np.uint8), particle, edge, CLOSED, whole=False))
+    due = np.genfromtxt(table, delimiter=",", names=True)
+    np.testing.assert_array_equal(found.number, np.sort(due["id"]))
+    due = due[np.argsort(due["id"])]
+    np.testing.assert_allclose(found.diameter, due["d_eq_um"], rtol=1e-3)
+    np.testing.assert_allclose(found.krumbein, due["krumbein_sphericity"], rtol=0.015)
 
 
 def test_the_order_parameter_is_one_upright_zero_at_random_and_minus_a_half_flat() -> None:
