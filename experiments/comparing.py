@@ -57,10 +57,10 @@ def _plain(value: float) -> float | None:
 
 
 def draw(found: Comparison, names: tuple[str, str], path: Path) -> None:
-    """Draw the middle slice of both and the profiles of the active material."""
+    """Draw the middle slice of both, active material in white, and its profiles."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(12, 4.4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for axes, image, name in ((left, found.electrode, names[0]), (middle, found.typical, f"{names[1]}, most typical")):
         _slice(axes, image, name)
@@ -70,7 +70,7 @@ def draw(found: Comparison, names: tuple[str, str], path: Path) -> None:
     right.plot(mean, height, color="0.4")
     right.plot(found.profile, height, color="tab:red", label=names[0])
     right.set(xlabel="volume fraction of active material", ylabel="z (µm)", xlim=(0, 1))
-    right.legend(loc="upper left", fontsize=8)
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), fontsize=8, frameon=False)
     figure.savefig(path, dpi=150)
 
 
@@ -78,4 +78,5 @@ def _slice(axes: Axes, image: Voxels, name: str) -> None:
     nx, ny, nz = image.phase.shape
     extent = (0, nx * image.edge, 0, nz * image.edge)
     axes.imshow(image.phase[:, ny // 2].T, origin="lower", cmap="gray", extent=extent, interpolation="nearest")
-    axes.set(title=name, xlabel="x (µm)", ylabel="z (µm)")
+    axes.set(xlabel="x (µm)", ylabel="z (µm)")
+    axes.set_title(f"{name}\nwhite: active material", fontsize=8)

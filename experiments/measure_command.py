@@ -23,11 +23,12 @@ def reading_options(command: Command) -> Command:
     """Add how an image file is to be read."""
     for one in reversed(
         (
-            click.option("--voxel", type=float, metavar="UM", help="Edge of a voxel [um], if the file does not say."),
+            click.option("--voxel", metavar="UM", help="Edge of a voxel [um], if the file does not say."),
             click.option("--labels", metavar="N=PHASE,...", help="What labels mean [default: 0=pore,1=active,2=cbd]."),
             click.option("--thickness-axis", type=click.IntRange(0, 2), default=2, help="Of the file [default: 2]."),
             click.option("--sides", type=click.Choice(tuple(SIDES)), default="closed", show_default=True,
                          help="Which axes of an image file close upon themselves, thickness last."),
+            click.option("--particles", type=click.Path(path_type=Path), help="File that numbers the particles."),
             click.option("--whole", is_flag=True, help="The image file reaches from collector to free surface."),
         )
     ):  # fmt: skip
@@ -79,11 +80,11 @@ def measure(
     from mesoforge.experiments import measuring, printing
     from mesoforge.experiments.home import Home
 
-    image, known, name = measuring.find_image(target, Home(home), _reading(said))
-    wanted = _wanted(said, known)
+    subject = measuring.find_image(target, Home(home), _reading(said))
+    wanted = _wanted(said, subject.nanoporosity)
     with printing.stages(quiet=as_json) as on_stage:
-        value = measuring.measured(image, name, wanted, on_stage)
-    value["files"] = measuring.write_files(image, value, measuring.Files(table, network, export, wetting))
+        value = measuring.measured(subject, wanted, on_stage)
+    value["files"] = measuring.write_files(subject.voxels, value, measuring.Files(table, network, export, wetting))
     print_result(value, show, as_json=as_json)
 
 
@@ -92,12 +93,24 @@ def _reading(said: dict[str, Any]) -> Reading:
 
     labels = {"labels": _labels(said["labels"])} if said["labels"] else {}
     return Reading(
-        voxel=said["voxel"],
+        voxel=_voxel(said["voxel"]) if said["voxel"] else None,
         thickness_axis=said["thickness_axis"],
         periodic=SIDES[said["sides"]],
         whole=said["whole"],
+        particles=said["particles"],
         **labels,
     )
+
+
+def _voxel(text: str) -> float:
+    """Read the edge of a voxel; three equal ones are one."""
+    try:
+        edges = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--voxel is '{text}' but must be a length in um, as in 0.4: correct it.") from None
+    if len(set(edges)) > 1:
+        raise InputError(f"--voxel is '{text}' but voxels must be cubes: resample the image to equal edges first.")
+    return edges[0]
 
 
 def _labels(text: str) -> dict[int, str]:
@@ -191,9 +204,8 @@ def compare(
     from mesoforge.experiments.measuring import find_image
     from mesoforge.physics.microstructure.image_files import Reading
 
-    model, _, first = find_image(electrode, Home(home), Reading())
-    real, _, second = find_image(tomogram, Home(home), _reading(said))
-    value = compared(model, real, (Path(first).name, Path(second).name), subvolumes, seed, out)
+    model, real = find_image(electrode, Home(home), Reading()), find_image(tomogram, Home(home), _reading(said))
+    value = compared(model.voxels, real.voxels, (Path(model.name).name, Path(real.name).name), subvolumes, seed, out)
     print_result(value, show_comparison, as_json=as_json)
 
 
@@ -206,11 +218,14 @@ def show_comparison(value: dict[str, Any]) -> None:
     from mesoforge.experiments.printing import number
 
     console = Console()
-    table = Table("property", value["electrode"], f"{value['tomogram']}, mean ± sd", "deviation in sd", "unit",
-                  title="Comparison", box=box.SIMPLE)  # fmt: skip
+    table = Table(title=f"{value['electrode']} beside {value['tomogram']}", box=box.SIMPLE)
+    for column in ("property", "electrode", "tomogram", "in sd", "unit"):
+        table.add_column(column, no_wrap=True)
     for row in value["rows"]:
-        cells = (number(row["electrode"]), f"{number(row['tomogram'])} ± {number(row['sd'])}")
-        table.add_row(row["property"], *cells, number(row["deviation_in_sd"]), row["unit"])
+        spread = "-" if row["sd"] is None else f"{row['sd']:.2g}"
+        away = "-" if row["deviation_in_sd"] is None else f"{row['deviation_in_sd']:.1f}"
+        beside = f"{number(row['tomogram'])} ± {spread}"
+        table.add_row(row["property"], number(row["electrode"]), beside, away, row["unit"])
     console.print(table)
     size = " x ".join(f"{edge:.4g}" for edge in value["size_um"])
     console.print(

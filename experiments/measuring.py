@@ -18,6 +18,8 @@ from mesoforge.physics.microstructure.quantity import Conductors, Properties
 from mesoforge.physics.voxels import Voxels
 
 VOXELS = "voxels.npz"
+REFINED = (0.75, 1.0, 1.3)
+"""Voxel edges from which a number is carried on to none, over the electrode's own."""
 Say = Callable[[str], None]
 
 
@@ -39,19 +41,51 @@ class Wanted:
     """Whether to say how large a volume has to be."""
 
 
-def find_image(target: str, home: Home, reading: Reading) -> tuple[Voxels, float | None, str]:
-    """Return the image that a path or the name of an electrode stands for, its nanoporosity if known, and its name.
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is measured: an image, its name, the nanoporosity if it is known, and how to make it in other voxels."""
+
+    voxels: Voxels
+    name: str
+    nanoporosity: float | None = None
+    remake: Callable[[float], Voxels] | None = None
+
+
+def find_image(target: str, home: Home, reading: Reading) -> Subject:
+    """Return the image that a path or the name of an electrode stands for.
 
     Raises:
         InputError: there is no such file or electrode, or the file is no image.
     """
     path = Path(target)
     if path.suffix.lower() in SUFFIXES:
-        return read_image(path, reading), None, str(path)
+        return Subject(read_image(path, reading), str(path))
     folder = path if (path / VOXELS).is_file() else _stored(target, home)
-    portrait = home.portrait(folder.name) / "properties.json"
-    known = json.loads(portrait.read_text(encoding="utf-8"))["properties"] if portrait.is_file() else {}
-    return Voxels.load(folder / VOXELS), known.get("cbd_nanoporosity"), f"electrode {folder.name[:12]}"
+    portrait = home.portrait(folder.name)
+    told = portrait / "properties.json"
+    known = json.loads(told.read_text(encoding="utf-8"))["properties"] if told.is_file() else {}
+    nanoporosity = known.get("cbd_nanoporosity")
+    remake = _remaker(portrait / "recipe.yaml", home, nanoporosity) if nanoporosity is not None else None
+    return Subject(Voxels.load(folder / VOXELS), f"electrode {folder.name[:12]}", nanoporosity, remake)
+
+
+def _remaker(written: Path, home: Home, nanoporosity: float) -> Callable[[float], Voxels] | None:
+    """Return what turns an electrode's beads into voxels of another edge [um], if its beads are still there."""
+    if not written.is_file():
+        return None
+    from mesoforge.physics.balance import consolidated
+    from mesoforge.physics.beads import Beads
+    from mesoforge.physics.manufacture import BEADS, identity
+    from mesoforge.physics.recipe import load_recipe
+    from mesoforge.physics.store import Store, digest
+    from mesoforge.physics.voxels import voxelise
+
+    recipe = load_recipe(written)
+    beads = Store(home.store).folder("calendering", digest(identity(recipe)["calendering"])) / BEADS
+    now = consolidated(recipe, nanoporosity) if recipe.calendering.nanopores_close else recipe
+    if not beads.is_file():
+        return None
+    return lambda edge: voxelise(Beads.load(beads), now.with_values({"numerics.voxel": edge}))
 
 
 def _stored(name: str, home: Home) -> Path:
@@ -67,19 +101,19 @@ def _stored(name: str, home: Home) -> Path:
     return found[0]
 
 
-def measured(voxels: Voxels, name: str, wanted: Wanted, on_measure: Say = lambda _: None) -> dict[str, Any]:
+def measured(subject: Subject, wanted: Wanted, on_measure: Say = lambda _: None) -> dict[str, Any]:
     """Measure an image and return plain values: properties, and what was asked for beside them."""
     from mesoforge.physics.microstructure.spread import with_spread
 
     chosen(wanted.only)
-    began = time.monotonic()
+    began, voxels = time.monotonic(), subject.voxels
     found = measure(voxels, wanted.conductors, wanted.only, on_measure)
     if wanted.across:
         on_measure("sub-volumes")
         found = with_spread(found, voxels, wanted.conductors, wanted.across, wanted.only)
     nx, ny, nz = voxels.phase.shape
     value: dict[str, Any] = {
-        "name": name,
+        "name": subject.name,
         "voxels": [nx, ny, nz],
         "voxel_um": voxels.edge,
         "size_um": [n * voxels.edge for n in (nx, ny, nz)],
@@ -95,7 +129,7 @@ def measured(voxels: Voxels, name: str, wanted: Wanted, on_measure: Say = lambda
     ):
         if asked:
             on_measure(key)
-            value[key] = compute(voxels, wanted.conductors)
+            value[key] = compute(subject, wanted.conductors)
     return value | {"wall_s": time.monotonic() - began}
 
 
@@ -109,11 +143,19 @@ def _tortuosity(voxels: Voxels, conductors: Conductors) -> float:
     return found.tortuosity_factor(porosity(fractions(voxels), conductors.nanoporosity))
 
 
-def _richardson(voxels: Voxels, conductors: Conductors) -> dict[str, Any]:
-    """Carry the tortuosity factor on to no voxel edge, from the image's own voxels and those of twice the edge."""
+def _richardson(subject: Subject, conductors: Conductors) -> dict[str, Any]:
+    """Carry the tortuosity factor on to no voxel edge.
+
+    An electrode is made anew in voxels of three edges; an image from a file is coarsened to twice its edge, which
+    rounds its corners and so understates the slope.
+    """
     from mesoforge.physics.microstructure.spread import coarsened, richardson
 
-    images = [voxels, coarsened(voxels, 2)]
+    voxels = subject.voxels
+    if subject.remake:
+        images = [subject.remake(factor * voxels.edge) for factor in REFINED]
+    else:
+        images = [voxels, coarsened(voxels, 2)]
     values = [_tortuosity(one, conductors) for one in images]
     if not all(value < float("inf") for value in values):
         return {"word": "does not percolate at one of the voxel edges"}
@@ -121,22 +163,24 @@ def _richardson(voxels: Voxels, conductors: Conductors) -> dict[str, Any]:
     return {"tortuosity_factor_z": limit.value, "error": limit.error, "edges": limit.edges, "values": limit.values}
 
 
-def _taufactor(voxels: Voxels, conductors: Conductors) -> dict[str, Any]:
+def _taufactor(subject: Subject, conductors: Conductors) -> dict[str, Any]:
     """Solve along the thickness with TauFactor; its sides are closed."""
     from mesoforge.physics.microstructure.phases import fractions, porosity
     from mesoforge.physics.microstructure.reference import taufactor_transport
 
+    voxels = subject.voxels
     found = taufactor_transport(voxels.phase, {0: 1.0, 2: conductors.ionic_cbd})
     if not found.percolates:
         return {"word": str(found)}
     return {"tortuosity_factor_z": found.tortuosity_factor(porosity(fractions(voxels), conductors.nanoporosity))}
 
 
-def _representative(voxels: Voxels, conductors: Conductors) -> dict[str, Any]:
+def _representative(subject: Subject, conductors: Conductors) -> dict[str, Any]:
     """Say how large a cube has to be for porosity within 0.01 and the tortuosity factor within 5 %."""
     from mesoforge.physics.microstructure.phases import fractions, porosity
     from mesoforge.physics.microstructure.spread import edge_for, representative
 
+    voxels = subject.voxels
     pores = representative(voxels, lambda one: porosity(fractions(one), conductors.nanoporosity))
     paths = representative(voxels, lambda one: _tortuosity(one, conductors))
     rows = {

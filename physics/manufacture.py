@@ -267,7 +267,8 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
         ),
         (
             f"Transport: tortuosity_factor_z is taken on voxels of {recipe.numerics.voxel:g} um and falls as they "
-            "shrink: at 0.2 um it is about a fifth above its limit (docs/convergence.md)."
+            "shrink: at 0.2 um it lies a fifth to a third above its limit; 'mesoforge measure ELECTRODE --richardson' "
+            "finds that (docs/measuring.md)."
         ),
     ]
     if recipe.largest_diameter < recipe.particles.max_diameter:

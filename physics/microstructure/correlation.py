@@ -12,6 +12,8 @@ from mesoforge.physics.microstructure.quantity import Conductors, Found, Measure
 from mesoforge.physics.voxels import PORE, Periodic, Voxels
 
 Reals = NDArray[np.float64]
+MOST = 160
+"""Voxels along an axis beyond which only the middle of an image is correlated, to bound the transforms' memory."""
 
 
 def two_point(indicator: NDArray[np.bool_], periodic: Periodic) -> Reals:
@@ -61,12 +63,20 @@ def mean_chord(indicator: NDArray[np.bool_], axis: int) -> float:
     return float(np.count_nonzero(rows)) / max(starts, 1)
 
 
+def middle(indicator: NDArray[np.bool_], periodic: Periodic) -> tuple[NDArray[np.bool_], Periodic]:
+    """Return the middle of an image, at most MOST voxels along each axis, and which of its axes still close."""
+    cut = tuple(slice((n - min(n, MOST)) // 2, (n - min(n, MOST)) // 2 + min(n, MOST)) for n in indicator.shape)
+    x, y, z = (closes and n <= MOST for n, closes in zip(indicator.shape, periodic, strict=True))
+    return indicator[cut], (x, y, z)
+
+
 def _measure(voxels: Voxels, _: Conductors) -> Found:
     """Return correlation length and chord lengths of the pores, chord length of the active material."""
     pore, active = voxels.phase == PORE, voxels.phase == ACTIVE
-    share = float(pore.mean())
+    inner, closing = middle(pore, voxels.periodic)
+    share = float(inner.mean())
     mixed = 0 < share < 1
-    length = correlation_length(two_point(pore, voxels.periodic), share) * voxels.edge if mixed else "only one phase"
+    length = correlation_length(two_point(inner, closing), share) * voxels.edge if mixed else "only one phase"
     return {
         "pore_correlation_length": length,
         **{f"pore_chord_{name}": mean_chord(pore, axis) * voxels.edge for axis, name in enumerate("xyz")},

@@ -15,11 +15,11 @@ from mesoforge.errors import InputError
 from mesoforge.physics.beads import ACTIVE, CBD
 from mesoforge.physics.voxels import CLOSED, PORE, Periodic, Voxels
 
-BYTES = 60
-"""Memory that a measurement takes per voxel."""
+BYTES = 80
+"""Memory that a measurement takes per voxel: the pore network's need; transport takes half of it."""
 PHASES = {"pore": PORE, "active": ACTIVE, "cbd": CBD}
 SUFFIXES = (".npy", ".npz", ".tif", ".tiff")
-IMAGE_NAMES, VOXEL_NAMES = ("phase", "image"), ("voxel_um",)
+IMAGE_NAMES, VOXEL_NAMES = ("phase", "image", "labels"), ("voxel_um",)
 Labels = NDArray[np.integer]
 
 
@@ -37,6 +37,8 @@ class Reading:
     """Which axes of the image, thickness last, close upon themselves."""
     whole: bool = False
     """Whether the image reaches from the collector to the free surface."""
+    particles: Path | None = None
+    """A file of the same shape in which each particle of active material has a number of its own, and all else 0."""
 
 
 def read_image(path: Path, reading: Reading | None = None) -> Voxels:
@@ -46,17 +48,29 @@ def read_image(path: Path, reading: Reading | None = None) -> Voxels:
         InputError: one sentence on the first thing that is wrong, before anything large is read.
     """
     how = reading or Reading()
+    array, edge, particle = _read_checked(path)
+    if how.particles is not None:
+        particle = _read_checked(how.particles)[0]
+        if particle.shape != array.shape:
+            raise InputError(
+                f"'{how.particles}' has {particle.shape} voxels but the image {array.shape}: give particles of the "
+                "same image."
+            )
+    return labelled(array, edge, how, str(path), particle)
+
+
+def _read_checked(path: Path) -> tuple[Labels, float | None, Labels | None]:
+    """Read a file, or say in one sentence why that is not possible."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"'{path}' ends in '{path.suffix}' but one of {', '.join(SUFFIXES)} is due: convert it.")
     if not path.is_file():
         raise InputError(f"there is no file '{path}': give the path of an image.")
     try:
-        array, edge, particle = _read(path)
+        return _read(path)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"'{path}' cannot be read as an image ({error}): check the file.") from None
-    return labelled(array, edge, how, str(path), particle)
 
 
 def labelled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,17 @@ class PoreNetwork:
         """Number of throats of each pore, (pores,)."""
         return np.bincount(self.conns.ravel(), minlength=len(self.radius))
 
+    def along(self, thickness: float, layers: int) -> Reals:
+        """Return per layer of the thickness [um]: pores, their mean radius [um], their mean coordination, (layers, 3).
+
+        NaN for the means of a layer without pores.
+        """
+        place = np.clip((self.coords[:, 2] / thickness * layers).astype(np.int64), 0, layers - 1)
+        count = np.bincount(place, minlength=layers)
+        some = np.where(count > 0, count, np.nan)
+        sums = [np.bincount(place, weights=what, minlength=layers) for what in (self.radius, self.coordination)]
+        return np.column_stack([count, sums[0] / some, sums[1] / some])
+
     def save(self, path: Path) -> None:
         """Write the network as NPZ under OpenPNM's names; ``openpnm.io.network_from_porespy(dict(np.load(path)))``."""
         np.savez_compressed(path, **self.raw)  # type: ignore[arg-type]  # names are file entries
@@ -73,6 +85,8 @@ def pore_network(voxels: Voxels) -> PoreNetwork:
     """
     from porespy.networks import snow2
 
+    # It warns that a small image is not shared out among processes, which was not asked for.
+    logging.getLogger("porespy.networks._snow2").setLevel(logging.ERROR)
     found = snow2(voxels.phase == PORE, boundary_width=0, voxel_size=voxels.edge / UM_PER_M, parallel_kw=None).network
     raw = {name: np.asarray(values) for name, values in found.items() if name.startswith(("pore.", "throat."))}
     return PoreNetwork(

@@ -104,7 +104,7 @@ def test_an_electrode_stands_beside_a_tomogram(
     assert all(Path(path).stat().st_size > 100 for path in found["files"])
     assert {row["property"] for row in found["rows"]} >= {"pores", "tortuosity_factor_z", "specific_surface"}
     assert status_of(["compare", str(tomogram), str(tomogram), *map(str, words)]) == 0
-    assert "deviation in sd" in capsys.readouterr().out
+    assert "in sd" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,21 @@ def test_an_electrode_stands_beside_a_tomogram(
         (["measure", "IMAGE", "--labels", "pore"], "--labels is 'pore' but must be like 0=pore,1=active,2=cbd"),
         (["measure", "IMAGE", "--labels", "0=pore,1=active"], "labels 2 are in the image but only 0, 1 have a meaning"),
         (["measure", "IMAGE", "--subvolumes", "9"], "9 by 9 sub-volumes of 24 x 30 voxels were asked for"),
+        (["measure", "IMAGE", "--voxel", "0.4,0.4,1"], "--voxel is '0.4,0.4,1' but voxels must be cubes: resample"),
+        (["measure", "IMAGE", "--voxel", "small"], "--voxel is 'small' but must be a length in um"),
         (["compare", "IMAGE", "away.tif"], "there is no file 'away.tif'"),
     ],
-    ids=["nothing", "no file", "no measure", "no meaning", "unknown label", "too narrow", "no tomogram"],
+    ids=[
+        "nothing",
+        "no file",
+        "no measure",
+        "no meaning",
+        "unknown label",
+        "too narrow",
+        "no cube",
+        "no length",
+        "no tomogram",
+    ],
 )
 def test_what_cannot_be_measured_is_refused_in_a_sentence(
     words: list[str], said: str, tomogram: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

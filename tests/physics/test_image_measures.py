@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from making import small
 from mesoforge.errors import InputError
 from mesoforge.physics.beads import ACTIVE, CBD
 from mesoforge.physics.measurement import PROPERTIES
-from mesoforge.physics.microstructure.correlation import correlation_length, mean_chord, two_point
+from mesoforge.physics.microstructure.correlation import correlation_length, mean_chord, middle, two_point
 from mesoforge.physics.microstructure.flatness import height_map, roughness
 from mesoforge.physics.microstructure.interfaces import DIRECTIONS, WEIGHTS, coverage, surface_areas
 from mesoforge.physics.microstructure.measure import IMAGE_PROPERTIES, MEASURES, measure
@@ -25,6 +26,7 @@ from mesoforge.physics.shapes.synthetic import SyntheticShapes
 from mesoforge.physics.voxels import CLOSED, PORE, SIDES, Periodic, Voxels
 
 EDGE = 0.5
+DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 
 
 def image(phase: np.ndarray, particle: np.ndarray | None = None, periodic: Periodic = SIDES, **said: bool) -> Voxels:
@@ -65,6 +67,34 @@ def test_what_is_not_known_has_a_word_and_no_number() -> None:
     frame = found.to_frame()
     assert frame.loc["tortuosity_factor_x", "word"].startswith("does not percolate along x")
     assert quantity("a", Property("um", "length"), math.inf).word == "infinite"
+
+
+def odd(kind: str) -> np.ndarray:
+    """Return an image that has hardly anything to measure."""
+    phase = np.full((20, 20, 20), ACTIVE)
+    match kind:
+        case "cavity":
+            phase[8:12, 8:12, 8:12] = PORE
+        case "dust":
+            phase[::5, ::5, ::5] = PORE
+        case "no pore":
+            phase[:10] = CBD
+        case "one solid":
+            phase[:] = PORE
+            phase[8, 8, 8] = ACTIVE
+        case "tiny":
+            phase = np.array([ACTIVE, PORE] * 4).reshape(2, 2, 2)
+        case "slab":
+            phase[:, :, 10:] = PORE
+    return phase
+
+
+@pytest.mark.parametrize("kind", ["cavity", "dust", "no pore", "one solid", "tiny", "slab"])
+def test_an_image_with_hardly_anything_in_it_is_measured_as_far_as_there_is_something(kind: str) -> None:
+    found = measure(image(odd(kind)))
+    assert all(math.isfinite(value) for value in found.numbers.values())
+    assert all(one.word for one in found.quantities.values() if one.value is None)
+    assert ("tortuosity_factor_z" in found.numbers) == (kind in ("one solid", "no pore"))
 
 
 def test_a_measure_that_is_none_is_refused() -> None:
@@ -177,6 +207,20 @@ def test_a_ball_is_round_and_a_small_one_is_not_reported() -> None:
     assert len(particle_table(image(cut, periodic=CLOSED, whole=False)).number) == 0
 
 
+def test_another_program_found_the_same_particles_in_a_tomogram() -> None:
+    labels, table = DATA / "nmc_ct_calendered_particle_labels.npz", DATA / "nmc_ct_calendered_particles.csv"
+    if not labels.exists() or not table.exists():
+        pytest.skip("the tomogram's particles are not beside this checkout")
+    with np.load(labels, allow_pickle=False) as arrays:
+        particle, edge = arrays["labels"].astype(np.int32), float(arrays["voxel_um"])
+    found = particle_table(Voxels((particle > 0).astype(np.uint8), particle, edge, CLOSED, whole=False))
+    due = np.genfromtxt(table, delimiter=",", names=True)
+    np.testing.assert_array_equal(found.number, np.sort(due["id"]))
+    due = due[np.argsort(due["id"])]
+    np.testing.assert_allclose(found.diameter, due["d_eq_um"], rtol=1e-3)
+    np.testing.assert_allclose(found.krumbein, due["krumbein_sphericity"], rtol=0.015)
+
+
 def test_the_order_parameter_is_one_upright_zero_at_random_and_minus_a_half_flat() -> None:
     rng = np.random.default_rng(1)
     random = rng.normal(size=(20000, 3))
@@ -224,6 +268,15 @@ def test_two_point_correlation_counts_pairs_as_a_slow_twin_does() -> None:
     np.testing.assert_allclose(two_point(some, (True, False, False)), due / pairs, atol=1e-9)
 
 
+def test_a_large_image_is_correlated_in_its_middle() -> None:
+    large = np.zeros((200, 20, 170), dtype=bool)
+    large[20:180, :, 5:165] = True
+    inner, closing = middle(large, (True, True, False))
+    assert inner.shape == (160, 20, 160)
+    assert inner.all()
+    assert closing == (False, True, False)
+
+
 def test_chords_of_layers_are_their_thickness() -> None:
     phase = np.zeros((8, 8, 30), dtype=bool)
     phase[:, :, 3:8] = phase[:, :, 15:22] = True
@@ -242,6 +295,10 @@ def test_the_network_of_a_lattice_of_cavities_is_that_lattice() -> None:
     assert net.coordination.sum() == 2 * 54
     np.testing.assert_allclose(net.inscribed, 7 * EDGE, atol=0.6 * EDGE)
     np.testing.assert_allclose(net.throat_radius, 3 * EDGE, atol=0.6 * EDGE)
+    layers = net.along(shape * EDGE, 3)
+    np.testing.assert_array_equal(layers[:, 0], 9)
+    assert layers[1, 2] > layers[0, 2] == layers[2, 2]
+    assert np.isnan(net.along(1000.0, 3)[1:, 1:]).all()
 
 
 def test_the_local_thickness_of_slits_is_weighted_by_their_volume() -> None:

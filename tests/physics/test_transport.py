@@ -272,3 +272,12 @@ def test_the_larger_tomogram_has_the_known_tortuosity_factors(axis: int, due: fl
 def test_wrong_input_is_refused_in_a_sentence(conductivity: dict[int, float], axis: int, said: str) -> None:
     with pytest.raises(InputError, match=said):
         transport(filled((3, 3, 3)), conductivity, axis)
+
+
+@pytest.mark.parametrize("poor", [1e-3, 1e-5])
+def test_conductivities_far_apart_are_solved_as_exactly(poor: float) -> None:
+    phase = np.where(blobs(0.3, (24, 20, 22), 1.5) == PORE, CBD, SOLID).astype(np.uint8)
+    both = {CBD: 1.0, SOLID: poor}
+    for axis, periodic in ((0, SIDES), (2, SIDES), (2, (False, False, False))):
+        found = transport(phase, both, axis, periodic).conductivity
+        assert found == pytest.approx(slow_twin(phase, both, axis, periodic), rel=1e-4)

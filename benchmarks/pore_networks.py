@@ -1,0 +1,60 @@
+"""How do pores, surfaces and transport change when an electrode is calendered, and what does the voxel's edge do?
+
+``python benchmarks/pore_networks.py [--home FOLDER] [--recipe FILE] [--edges 0.25 0.4 0.642]`` makes one electrode (or
+finds it), turns it into voxels dried and calendered at each edge, and prints the network of its pores (all, and those
+of more than 1 um of radius, as the paper counts them), flatness, and tortuosity factors with the CBD porous (0.354),
+blocking and counted as free pore, with the porosities that enter them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from mesoforge.physics.beads import Beads
+from mesoforge.physics.failure import Failure
+from mesoforge.physics.manufacture import BEADS, STAGES, obtain
+from mesoforge.physics.microstructure.measure import measure
+from mesoforge.physics.microstructure.quantity import Conductors
+from mesoforge.physics.recipe import Recipe, load_recipe
+from mesoforge.physics.store import Store
+from mesoforge.physics.voxels import voxelise
+
+SHOWN = (
+    "porosity_voxels", "porosity_resolved", "network_pores", "network_pore_radius_mean", "network_throat_radius_mean",
+    "network_coordination_mean", "network_large_pore_radius_mean", "network_large_throat_radius_mean",
+    "network_large_coordination_mean", "pore_diameter_mean", "tortuosity_factor_z", "tortuosity_factor_z_blocking",
+    "tortuosity_factor_z_without_cbd", "cbd_fraction", "surface_sa", "surface_sq", "collector_sa",
+    "krumbein_sphericity_voxels", "wadell_sphericity_mean", "orientation_order", "active_surface_share",
+    "collector_coverage_active",
+)  # fmt: skip
+GROUPS = ("phases", "transport", "interfaces", "flatness", "pore_sizes", "pore_network", "particles")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=Path("mlruns"))
+    parser.add_argument("--recipe", type=Path, help="a recipe; by default the default recipe")
+    parser.add_argument("--edges", type=float, nargs="+", default=[0.25, 0.4, 0.642])
+    chosen = parser.parse_args()
+    recipe = load_recipe(chosen.recipe) if chosen.recipe else Recipe()
+    done = obtain(recipe, Store(chosen.home / "store"), STAGES)
+    if isinstance(done, Failure):
+        raise SystemExit(f"failed in {done.stage}: {done.reason}")
+    columns = {}
+    for stage, word in (("drying", "dried"), ("calendering", "calendered")):
+        beads = Beads.load(done[stage].folder / BEADS)
+        for edge in chosen.edges:
+            voxels = voxelise(beads, recipe.with_values({"numerics.voxel": edge}))
+            columns[f"{word} {edge:g}"] = measure(voxels, Conductors(recipe.drying.cbd_nanoporosity), GROUPS).numbers
+    print(f"{'':34}" + "".join(f"{name:>17}" for name in columns))
+    for name in SHOWN:
+        print(f"{name:34}" + "".join(f"{found.get(name, float('nan')):17.3f}" for found in columns.values()))
+
+
+if __name__ == "__main__":
+    main()
