@@ -12,7 +12,7 @@ import click
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.measure_command import compare, measure
-from mesoforge.experiments.options import Explained, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
 from mesoforge.experiments.shapes_cli import shapes
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from mesoforge.physics.recipe import Recipe
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
-
-
-class Verbs(Explained, click.Group):
-    """A group of such commands, with examples of its own."""
-
-    command_class = Explained
 
 
 class ElectrodeError(Exception):

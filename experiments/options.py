@@ -22,6 +22,12 @@ class Explained(click.Command):
         super().format_help_text(ctx, formatter)
 
 
+class Verbs(Explained, click.Group):
+    """A group of such commands, with examples of its own."""
+
+    command_class = Explained
+
+
 def home_option(command: Command) -> Command:
     """Add --home."""
     return click.option(

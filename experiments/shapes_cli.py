@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.options import home_option, json_option, print_result
+from mesoforge.experiments.options import Verbs, home_option, json_option, print_result
 
 if TYPE_CHECKING:
     from mesoforge.physics.shapes.extract import Extraction
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=Verbs)
 def shapes() -> None:
     r"""Take real particles from a tomogram into a library, and look at it.
 

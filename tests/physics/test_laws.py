@@ -18,7 +18,7 @@ from mesoforge.physics.lammps.execute import SCRIPT, execute
 from mesoforge.physics.lammps.files import DATA, write_data
 from mesoforge.physics.manufacture import BEADS, Electrode
 from mesoforge.physics.recipe import Recipe
-from mesoforge.physics.voxels import voxelise
+from mesoforge.physics.voxels import grid, voxelise
 
 Make = Callable[[Recipe], Electrode]
 BASE = small(calendering__pressure=100)
@@ -80,8 +80,9 @@ def turned(beads: Beads) -> Beads:
 
 
 def shifted(beads: Beads) -> Beads:
-    """Shift beads along the collector by no whole number of voxels."""
-    by = np.random.default_rng(5).uniform(0, beads.box[0], 2)
+    """Shift beads along the collector, by whole voxels of an image."""
+    edge, shape = grid(beads.box, BASE.numerics.voxel)
+    by = edge * np.random.default_rng(5).integers(1, shape[0], 2)
     return replace(beads, position=beads.position + np.array([*by, 0.0]))
 
 
@@ -93,21 +94,30 @@ def measured(beads: Beads) -> dict[str, float]:
     return {name: value for part in found for name, value in part.items()}
 
 
-CUT = {"tortuosity_factor_z", "macmullin_number_z", "pore_diameter_mean"}
-"""What takes the sides of the image for walls, and so depends on where a periodic structure is cut."""
+SIDES = ("pore_", "network_", "active_chord", "anisotropy", "dead_ends")
+"""Beginnings of the names of what takes the sides of the image for walls, or parts pores at a threshold."""
+
+
+def kept(found: dict[str, float]) -> dict[str, float]:
+    """Leave out what takes the sides of the image for walls."""
+    return {
+        name: value for name, value in found.items() if not name.startswith(SIDES) and name[-2:] not in ("_x", "_y")
+    }
 
 
 def test_an_electrode_that_is_turned_has_the_same_measures(make: Make) -> None:
     beads = Beads.load(make(BASE).stages["calendering"] / BEADS)
     assert not np.allclose(turned(beads).position, beads.position)
-    assert measured(turned(beads)) == pytest.approx(measured(beads), rel=1e-5)
+    swapped = {"_x": "_y", "_y": "_x"}
+    found = {name[:-2] + swapped.get(name[-2:], name[-2:]): value for name, value in measured(turned(beads)).items()}
+    due = {name: value for name, value in measured(beads).items() if not name.startswith(("network_", "dead_ends"))}
+    assert {name: found[name] for name in due} == pytest.approx(due, rel=1e-4)
 
 
 def test_an_electrode_that_is_shifted_has_the_same_measures_but_for_those_that_see_its_sides(make: Make) -> None:
     beads = Beads.load(make(BASE).stages["calendering"] / BEADS)
     before, after = measured(beads), measured(shifted(beads))
-    kept = set(before) - CUT
-    assert {name: after[name] for name in kept} == pytest.approx({name: before[name] for name in kept}, rel=1e-9)
+    assert kept(after) == pytest.approx(kept(before), rel=1e-4)
     assert after["pore_diameter_mean"] == pytest.approx(before["pore_diameter_mean"], rel=0.1)
 
 
