@@ -124,3 +124,19 @@ def test_generate_and_compare_say_how_alike_two_libraries_are(folder: Path, caps
 def test_stamp_without_a_library_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["shapes", "stamp", "--home", str(tmp_path / "home")]) == 2
     assert "the recipe names no library of particles to stamp: add 'shapes: nmc.h5'." in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_electrode_of_a_library_is_made_and_stamped_with_the_same_phases(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = (f"shapes={folder}/blobs.h5", "particles.scaled=true", "volume.side=10", "volume.mass_loading=2.5")
+    words = ["shapes", "stamp", "--home", str(tmp_path / "home"), "--json"]
+    assert status_of([*words, *(part for one in inputs for part in ("--set", one))]) == 0
+    found = json.loads(capsys.readouterr().out)
+    beads, rigid, affine = (found["images"][name] for name in ("beads", "rigid", "affine"))
+    assert rigid["porosity_voxels"] == pytest.approx(beads["porosity_voxels"], abs=1e-6)
+    assert affine["tortuosity_factor_z"] == pytest.approx(rigid["tortuosity_factor_z"], rel=0.02)
+    assert 0.6 < found["alike"]["rigid"] < 1
+    assert any("particles of blobs.h5" in note for note in found["notes"])
+    assert all(Path(name).exists() for name in [*found["files"], found["picture"]])
