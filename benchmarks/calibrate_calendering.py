@@ -1,12 +1,14 @@
 """Fit the calender and the contacts to measured porosities, and say how well that foretells what was left out.
 
-``python benchmarks/calibrate_calendering.py DATA [--home FOLDER] [--seeds N] [--workers N]`` reads measured rows (CSV:
-am_wt_frac, solid_to_liquid_pct, calender_gap_um, porosity_before, thickness_before_um, porosity_after), simulates
-calendering over a grid of friction, pressure and permanent share, and fits three numbers: the machine's stiffness k in
-P = k (h - gap), the friction, and the permanent share of a contact's flattening. Heights are those of the whole
-coating, which keeps its mass: h = loading / (solid density (1 - porosity)); porosities are bulk ones, since the loose
-faces of a thin volume are nothing beside a coating of 100 um. Leave-one-out errors stand beside those of two models
-without particles: the mean, and an exponential porosity-pressure law with the same machine.
+``python benchmarks/calibrate_calendering.py DATA [--home FOLDER] [--seeds N] [--workers N] [--write FILE]`` reads
+measured rows (CSV: am_wt_frac, solid_to_liquid_pct, calender_gap_um, porosity_before, thickness_before_um,
+porosity_after), simulates calendering over a grid of friction, pressure and permanent share, and fits three numbers:
+the machine's stiffness k in P = k (h - gap), the friction, and the permanent share of a contact's flattening. Heights
+are those of the whole coating, which keeps its mass: h = loading / (solid density (1 - porosity)); porosities are bulk
+ones, since the loose faces of a thin volume are nothing beside a coating of 100 um. Leave-one-out errors stand beside
+those of two models without particles: the mean, and an exponential porosity-pressure law with the same machine.
+``--write`` keeps friction and share as a force field that a recipe can name, with what they were fitted to; the
+stiffness is the machine's own.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.optimize import brentq, least_squares
 
 from mesoforge.physics.failure import Failure
+from mesoforge.physics.force_fields import ForceField, fitted, write_force_field
 from mesoforge.physics.manufacture import manufacture
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store
@@ -36,6 +39,8 @@ from mesoforge.physics.store import Store
 FRICTIONS, PRESSURES, SHARES = (0.05, 0.2, 0.4), (4.0, 15.0, 60.0, 200.0), (0.5, 0.9)
 INSIDE = ([0.01, FRICTIONS[0], SHARES[0]], [20.0, FRICTIONS[-1], SHARES[-1]])
 """Bounds of stiffness, friction and share: nothing is extrapolated beyond the grid."""
+FITTED = ("friction", "plasticity")
+"""Parameters of the force field among the fitted numbers, which the stiffness precedes."""
 NAMES = ("calendering_pressure", "porosity_bulk_under_load", "porosity_bulk")
 LEAST, MOST = 0.05, 2000.0
 """Pressures between which the balance of machine and electrode is sought [MPa]."""
@@ -160,8 +165,36 @@ def left_out(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tupl
     return float(np.sqrt(np.mean(np.square(misses))))
 
 
-def report(rows: Sequence[Row], found: np.ndarray) -> None:
-    """Print fits, errors and predictions."""
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Fitted stiffness, friction and permanent share, and the errors of the fit and of each row foretold by others."""
+
+    numbers: np.ndarray
+    rmse: float
+    left_out: float
+
+
+def force_field(found: Fit, rows: Sequence[Row], data: str, seeds: int, name: str) -> ForceField:
+    """Return the default force field with the fitted friction and share, and what they rest on."""
+    fitted_to = (
+        f"released bulk porosity of {len(rows)} calendered electrodes ({data}), {seeds} seeds: RMSE {found.rmse:.4f}, "
+        f"leave-one-out {found.left_out:.4f}"
+    )
+    values = {key: float(f"{value:.4g}") for key, value in zip(FITTED, found.numbers[1:], strict=True)}
+    spans = dict(zip(values, zip(*(bounds[1:] for bounds in INSIDE), strict=True), strict=True))
+    sources = {key: f"{fitted_to}; {searched(value, *spans[key])}" for key, value in values.items()}
+    note = f"Holds together with calendering.stiffness {found.numbers[0]:.4g} MPa/um, which was fitted along."
+    return fitted(Recipe().force_field, values, sources, name, note)
+
+
+def searched(value: float, low: float, high: float) -> str:
+    """Say between which bounds a value was sought, and whether it lies at one of them."""
+    border = min(value - low, high - value) < 0.01 * (high - low)
+    return f"searched from {low:g} to {high:g}{', found at the border' if border else ''}"
+
+
+def report(rows: Sequence[Row], found: np.ndarray) -> Fit:
+    """Print fits, errors and predictions; return the fit of the particles."""
     after = np.array([row.after for row in rows])
     mean = np.array([np.delete(after, i).mean() - value for i, value in enumerate(after)])
     whole = found[..., 2][np.isfinite(found[..., 2]).sum(axis=3) > 1]
@@ -174,28 +207,35 @@ def report(rows: Sequence[Row], found: np.ndarray) -> None:
     }
     print("\n| model | fitted numbers | RMSE of the fit | leave-one-out RMSE |\n|---|---|---|---|")
     print(f"| mean | 1 | {after.std():.4f} | {np.sqrt(np.mean(mean**2)):.4f} |")
-    fits = {}
+    fits, errors = {}, {}
     for name, (law, start, bounds) in models.items():
         fits[name] = fit(law, rows, start, bounds)
         rmse = np.sqrt(np.mean([(foretold(law, fits[name], row) - row.after) ** 2 for row in rows]))
         numbers = ", ".join(f"{value:.4g}" for value in fits[name])
-        print(f"| {name} | {numbers} | {rmse:.4f} | {left_out(law, rows, start, bounds):.4f} |")
+        errors[name] = float(rmse), left_out(law, rows, start, bounds)
+        print(f"| {name} | {numbers} | {rmse:.4f} | {errors[name][1]:.4f} |")
     print("\nparticles: k [MPa/um], friction, permanent share; exponential: k, porosity at 1 MPa, slope per e-fold\n")
     print("| row | measured | particles | exponential |\n|---|---|---|---|")
     for row in rows:
         cells = [f"{foretold(models[name][0], fits[name], row):.4f}" for name in models]
         print(f"| {row.name} | {row.after:.4f} | {' | '.join(cells)} |")
+    return Fit(fits["particles"], *errors["particles"])
 
 
 def main() -> None:
-    """Simulate, fit and print."""
+    """Simulate, fit, print, and write the force field where that is asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="measured rows")
     parser.add_argument("--home", type=Path, default=Path("mlruns") / "calibration", help="where stages are kept")
     parser.add_argument("--seeds", type=int, default=3, help="electrodes per point of the grid")
     parser.add_argument("--workers", type=int, default=1, help="electrodes made at once")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="YAML file for the fitted force field")
     given = parser.parse_args()
-    report(read(given.data), grid(given.seeds, given.home, given.workers))
+    rows = read(given.data)
+    best = report(rows, grid(given.seeds, given.home, given.workers))
+    if given.write:
+        write_force_field(force_field(best, rows, given.data.name, given.seeds, given.write.stem), given.write)
+        print(f"\nForce field: {given.write}; mesoforge forcefield show {given.write}")
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def published_script(recipe: Recipe, wet: bool) -> str:
     )
     wall = "" if wet else f"fix low all wall/gran granular {CONTACT} zplane 0.0 NULL\n"
     press = "fix press all press/berendsen iso 100 100 10 modulus 1000\n" if wet else ""
-    return f"""{UNITS}boundary p p {"p" if wet else "f"}
+    return f"""{UNITS}boundary p p {"p" if wet else "m"}
 read_data {DATA}
 pair_style hybrid/overlay granular lj/smooth/linear {2 * sigmas["2 2"]:.6g}
 pair_coeff * * granular {CONTACT}

@@ -12,7 +12,8 @@ import click
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.measure_command import compare, measure
-from mesoforge.experiments.options import home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.shapes_cli import shapes
 
 if TYPE_CHECKING:
     from mesoforge.experiments.study import Kind
@@ -25,7 +26,7 @@ class ElectrodeError(Exception):
     """The physics of the one electrode that was asked for went wrong."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mesoforge")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error (anywhere on the line).")
 def app(*, debug: bool) -> None:
@@ -35,11 +36,16 @@ def app(*, debug: bool) -> None:
     mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
     mesoforge measure tomogram.tif --voxel 0.4      measure any labelled image
     mesoforge viscosity                             shear the slurry: viscosity against shear rate
+    mesoforge shapes extract stack.tif -o nmc.h5    real particles from a tomogram
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
+    mesoforge forcefield show                       how beads act on one another, and what is fitted
     mesoforge make mine.yaml --set calendering.pressure=150
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
     mesoforge dashboard --study quickstart          review every electrode in MLflow
     """
+
+
+app.add_command(shapes)
 
 
 @app.command()
@@ -63,7 +69,7 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
     from mesoforge.experiments.home import Home
     from mesoforge.experiments.work import electrode_name
 
-    chosen = _chosen(recipe, changes, seed)
+    chosen = chosen_recipe(recipe, changes, seed)
     with printing.stages(quiet=as_json) as on_stage:
         value = make_one(chosen, Home(home), on_stage, _warn)
     if "kind" in value:
@@ -100,7 +106,7 @@ def viscosity(
     from mesoforge.experiments.flow_curve import flow_curve
     from mesoforge.experiments.home import Home
 
-    chosen = _chosen(recipe, changes, seed)
+    chosen = chosen_recipe(recipe, changes, seed)
     with printing.stages(quiet=shown["as_json"]) as on_stage:
         value = flow_curve(chosen, rates, Home(home), on_stage)
     if "kind" in value:
@@ -114,6 +120,34 @@ def recipe() -> None:
     from mesoforge.experiments.printing import recipe_template
 
     click.echo(recipe_template())
+
+
+@app.group(cls=Verbs)
+def forcefield() -> None:
+    r"""Look at force fields: how beads act on one another.
+
+    \b
+    mesoforge forcefield show
+    mesoforge make --set force_field=fitted.yaml
+    """
+
+
+@forcefield.command()
+@click.argument("force_field", required=False, metavar="[NAME|FILE]")
+@json_option
+def show(force_field: str | None, *, as_json: bool) -> None:
+    r"""Print each parameter of a force field: its value, unit, allowed range, and what it rests on.
+
+    NAME is a shipped force field, FILE a YAML file of one; without either it is the default.
+
+    \b
+    mesoforge forcefield show
+    mesoforge forcefield show fitted.yaml --json
+    """
+    from mesoforge.experiments import printing
+    from mesoforge.physics.force_fields import DEFAULT, load_force_field, table
+
+    print_result(table(load_force_field(force_field or DEFAULT)), printing.force_field, as_json=as_json)
 
 
 def _study_command(kind: Kind, text: str) -> click.Command:
@@ -149,7 +183,7 @@ def _study_command(kind: Kind, text: str) -> click.Command:
         print_result(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
 
     command.__doc__ = text
-    return click.command(kind)(command)
+    return click.command(kind, cls=Explained)(command)
 
 
 app.add_command(
@@ -291,7 +325,7 @@ def dashboard(study: str | None, port: int, host: str, home: Path, *, open_brows
         board.wait()
 
 
-def _chosen(path: Path | None, changes: Sequence[str], seed: int | None) -> Recipe:
+def chosen_recipe(path: Path | None, changes: Sequence[str], seed: int | None) -> Recipe:
     """Read a recipe, or take the default, and change it as the command line says."""
     from mesoforge.physics.recipe import Recipe, load_recipe
 

@@ -42,9 +42,9 @@ def notes(recipe: Recipe, flows: Sequence[Flow]) -> list[str]:
     """Say what a reader must know of the numbers."""
     said = [
         (
-            f"force_field.slurry_drag ({recipe.force_field.slurry_drag:g} nN us/um) is assumed; the drag alone has a "
-            f"viscosity of about {medium_viscosity(recipe):.2g} Pa s. Without inertia the stress hangs on drag times "
-            "rate only: a medium so many times as viscous gives the same stress at a rate so many times as slow."
+            f"{recipe.force_field.said('slurry_drag')}; the drag alone has a viscosity of about "
+            f"{medium_viscosity(recipe):.2g} Pa s. Without inertia the stress hangs on drag times rate "
+            "only: a medium so many times as viscous gives the same stress at a rate so many times as slow."
         ),
         f"Drag over attraction at these rates: {', '.join(f'{flow.reduced_rate:.2g}' for flow in flows)}.",
     ]

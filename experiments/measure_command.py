@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.options import home_option, json_option, print_result
+from mesoforge.experiments.options import Explained, home_option, json_option, print_result
 
 if TYPE_CHECKING:
     from mesoforge.experiments.measuring import Wanted
@@ -36,7 +36,7 @@ def reading_options(command: Command) -> Command:
     return command
 
 
-@click.command()
+@click.command(cls=Explained)
 @click.argument("target", metavar="IMAGE|ELECTRODE")
 @reading_options
 @click.option("--nanoporosity", type=click.FloatRange(0, 0.95), help="Pore fraction inside the CBD [default: 0.5].")
@@ -165,7 +165,7 @@ def show(value: dict[str, Any]) -> None:
         console.print(f"Wrote {path}", highlight=False, soft_wrap=True)
 
 
-@click.command()
+@click.command(cls=Explained)
 @click.argument("electrode", metavar="ELECTRODE|IMAGE")
 @click.argument("tomogram", metavar="TOMOGRAM")
 @reading_options

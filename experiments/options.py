@@ -12,6 +12,22 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class Explained(click.Command):
+    r"""A command whose help, raw like all docstrings with a backslash, still keeps the lines after \b."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help with the mark that click knows."""
+        if self.help is not None:
+            self.help = self.help.replace(r"\b", "\b")
+        super().format_help_text(ctx, formatter)
+
+
+class Verbs(Explained, click.Group):
+    """A group of such commands, with examples of its own."""
+
+    command_class = Explained
+
+
 def home_option(command: Command) -> Command:
     """Add --home."""
     return click.option(

@@ -25,6 +25,7 @@ from rich.table import Table
 from mesoforge.experiments.study import Plan
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Failed, Measured, Trial
+from mesoforge.physics.force_fields import NO_UNIT, PARAMETERS, ForceField
 from mesoforge.physics.materials import Material
 from mesoforge.physics.measurement import OWN, PROPERTIES
 from mesoforge.physics.recipe import Recipe
@@ -43,6 +44,9 @@ FIRST = (
     "porosity", "tortuosity_factor_z", "electrode_density", "slurry_density", "mass_loading", "thickness",
     "compression_under_load", "compression_after_release",
 )  # fmt: skip
+
+
+NAMED = "  # or in place of these lines its name, or the path of a file; 'mesoforge forcefield show' has the sources"
 
 
 def _progress(console: Console, *columns: ProgressColumn) -> Progress:
@@ -149,6 +153,22 @@ def viscosity(value: Mapping[str, Any]) -> None:
     console.print(f"Curve: {value['curve']}, {value['picture']}", highlight=False, soft_wrap=True)
 
 
+def force_field(value: Mapping[str, Any]) -> None:
+    """Print the parameters of a force field and what they rest on."""
+    console = Console()
+    table = Table(title=f"Force field {value['name']}", box=box.SIMPLE)
+    for heading in ("parameter", "value", "range"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("basis")
+    for row in value["parameters"]:
+        shown = f"{row['value']:g} {row['unit'] if row['unit'] != NO_UNIT else ''}"
+        basis = f"{row['basis']}: {row['source']}" if row["source"] else row["basis"]
+        table.add_row(row["name"], shown, f"{row['least']:g} to {row['most']:g}", escape(basis))
+    console.print(table)
+    if value["note"]:
+        console.print(f"[dim]{escape(value['note'])}[/dim]")
+
+
 def studies(value: Mapping[str, Any]) -> None:
     """Print the names of the studies."""
     Console().print("\n".join(value["studies"]) or "no study yet: start one with 'mesoforge optimize STUDY.yaml'")
@@ -220,15 +240,19 @@ def recipe_template() -> str:
     lines: list[str] = ["# Leave out what has the right default. Units are in brackets."]
     for name, field in Recipe.model_fields.items():
         section = getattr(Recipe(), name)
-        lines += (
-            _section(name, section) if isinstance(section, Record) else [f"{name}: {section}  # {field.description}"]
-        )
+        lines += _section(name, section) if isinstance(section, Record) else [_line(name, section, field.description)]
     return "\n".join(lines)
 
 
+def _line(name: str, value: object, meaning: str | None) -> str:
+    return f"# {name}:  # {meaning}" if value is None else f"{name}: {value}  # {meaning}"
+
+
 def _section(name: str, section: Record) -> list[str]:
-    lines = [f"{name}:"]
+    lines = [f"{name}:{NAMED if isinstance(section, ForceField) else ''}"]
     for key, field in type(section).model_fields.items():
+        if isinstance(section, ForceField) and key not in PARAMETERS:
+            continue
         value = getattr(section, key)
         shown = value.name.lower().replace(" ", "_") if isinstance(value, Material) else value
         text = yaml.safe_dump(shown).splitlines()[0]

@@ -16,7 +16,7 @@ HALF_VOLUME = 0.5 ** (1 / 3)
 """Factor on a length that halves the volume."""
 SCALED: dict[str, tuple[str, float, tuple[str, ...]]] = {
     "slurry_timestep": ("time step of the slurry", 0.5, ("numerics.slurry_timestep",)),
-    "contact_timestep": ("time step of the contacts", 0.5, ("numerics.rayleigh_fraction",)),
+    "contact_timestep": ("time step of the contacts", 0.5, ("numerics.rayleigh_fraction", "numerics.drying_step")),
     "rate": ("speed of the planes", 0.5, ("numerics.plane_speed", "numerics.drying_speed")),
     "drag": ("drag", 0.5, ("numerics.viscous_drag", "numerics.drying_drag")),
     "softening": ("softening", 0.5, ("numerics.calendering_softening",)),

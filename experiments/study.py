@@ -167,7 +167,7 @@ def _bounds(variable: Variable) -> tuple[Value, Value]:
 def _base(study: Study, folder: Path) -> Recipe:
     if isinstance(study.recipe, str):
         return load_recipe(folder / study.recipe)
-    return Recipe.from_mapping(study.recipe, "recipe")
+    return Recipe.from_mapping(study.recipe, "recipe", folder).beside(folder)
 
 
 def _budget(study: Study, kind: Kind) -> Budget:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from mesoforge.physics.recipe import Recipe
 
+FILLED = 0.95
+"""Share of the room beside the active material that the CBD may take with its nanopores; beyond, nanopores close."""
 MG_PER_CM2 = 10.0
 """1 mg/cm2 in pg/um2."""
 
@@ -117,6 +119,13 @@ def nanoporosity_left(recipe: Recipe, kept: float) -> float:
     """Return the nanoporosity of the CBD once its beads have only this share of their volume; solids cannot shrink."""
     solid = 1 - recipe.drying.cbd_nanoporosity
     return max(0.0, 1 - solid / kept)
+
+
+def most_nanoporosity(recipe: Recipe, volume: float) -> float:
+    """Return the nanoporosity at which the CBD fills what the active material leaves of a volume [um3]."""
+    amounts = balance(recipe)
+    room = volume - amounts.active_beads * amounts.active_bead_volume
+    return max(0.0, 1 - amounts.cbd_mass / amounts.cbd_solid_density / (FILLED * room)) if room > 0 else 0.0
 
 
 def consolidated(recipe: Recipe, nanoporosity: float) -> Recipe:

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import CBD, Beads, wrapped
 from mesoforge.physics.contact import (
+    KPA_PER_MPA,
     Law,
     calendering_law,
     contact_script,
@@ -32,7 +33,6 @@ from mesoforge.physics.plane import (
     CURVE,
     FINISH,
     GAVE_UP,
-    KPA_PER_MPA,
     Curve,
     execute_plane,
     plane_script,
@@ -44,7 +44,11 @@ from mesoforge.physics.plane import (
 from mesoforge.physics.recipe import Recipe
 
 LOAD, HOLD = 1, 2
-LEAST_GAUGE = 0.001
+REACH = 0.6
+"""Share of the dried height from which a bead may come to a wall: beads hardly pass one another."""
+LEAST_SIZE = 0.3
+"""Share of its contact diameter that a bead keeps, squeezed as it may be: it stays where the wall can feel it."""
+LEAST_GAUGE = 0.02
 """Least pressure that the plane is steered to [MPa]: a coating that was hardly touched carries about none."""
 
 
@@ -82,7 +86,7 @@ def release_script(recipe: Recipe, loaded: float, pressure: float) -> str:
 
 
 def _head(recipe: Recipe, law: Law, start: float) -> str:
-    return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start)
+    return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start, reach=REACH)
 
 
 def as_set(dried: Beads, recipe: Recipe) -> Reals:
@@ -95,7 +99,7 @@ def as_set(dried: Beads, recipe: Recipe) -> Reals:
     kept = dried.by_kind(
         *(_kept(soft, hard * dry.scale) for soft, hard in ((wet.active, dry.active), (wet.cbd, dry.cbd)))
     )
-    return size - (1 - kept) * flattening(dried, size)
+    return np.maximum(size - (1 - kept) * flattening(dried, size), LEAST_SIZE * size)
 
 
 def _kept(soft: float, hard: float) -> float:
@@ -107,7 +111,9 @@ def flattened(loaded: Beads, dried: Beads, before: Reals, share: float) -> Reals
 
     Only what the load added to the dried electrode's contacts counts.
     """
-    return before - share * np.maximum(flattening(loaded, before) - flattening(dried, before), 0)
+    more = np.maximum(flattening(loaded, before) - flattening(dried, before), 0)
+    left: Reals = np.maximum(before - share * more, np.minimum(before, LEAST_SIZE * before.max()))
+    return left
 
 
 def flattening(beads: Beads, size: Reals) -> Reals:

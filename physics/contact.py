@@ -17,6 +17,7 @@ from mesoforge.physics.lammps.files import DATA, UNITS
 from mesoforge.physics.recipe import Recipe
 
 KPA_PER_GPA = 1e6
+KPA_PER_MPA = 1e3
 ROOM_TEMPERATURE = 25.0
 """At which the moduli of materials and force field are given [degrees C]."""
 DAMPING = 0.06
@@ -83,9 +84,19 @@ def release_law(recipe: Recipe) -> Law:
 
 
 def drying_law(recipe: Recipe) -> Law:
-    """Return the contacts of the drying electrode: softened, but still hard against its small pressures."""
-    modulus = recipe.numerics.drying_modulus * KPA_PER_GPA
-    return replace(true_law(recipe), active=modulus, cbd=modulus / 10)
+    """Return the contacts of the drying electrode.
+
+    The active material is softened, but still hard against the small pressures. CBD is a gel that gives way between
+    particles, so that these bear on one another.
+    """
+    field, modulus = recipe.force_field, recipe.numerics.drying_modulus * KPA_PER_GPA
+    return replace(
+        true_law(recipe),
+        active=modulus,
+        cbd=field.cbd_wet_modulus * KPA_PER_MPA,
+        friction=field.wet_friction,
+        adhesion=field.wet_adhesion,
+    )
 
 
 def masses(beads: Beads, recipe: Recipe) -> NDArray[np.float64]:

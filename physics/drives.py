@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mesoforge.physics.contact import Law
+from mesoforge.physics.contact import KPA_PER_MPA, Law
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.plane import KPA_PER_MPA, Stroke, press_to
+from mesoforge.physics.plane import Stroke, press_to
 from mesoforge.physics.recipe import Recipe
 
 LOOKS = 50
+GAIN = 3.0
+"""Speed of the plane over its greatest one, per relative deviation of the pressure."""
 FACES = 1.1
 """Height that the loose layers at collector and surface add to a coating [um]; from nominal and bulk porosity of
 calendered volumes."""
@@ -71,7 +73,7 @@ def _setting(recipe: Recipe) -> float:
 
 
 def _by_pressure(task: Task, pressure: float) -> Stroke:
-    return press_to(pressure * task.kpa, task.speed, "load to pressure")
+    return press_to(pressure * task.kpa, task.speed, "load to pressure", GAIN)
 
 
 def _by_compression(task: Task, compression: float) -> Stroke:

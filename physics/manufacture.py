@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mesoforge.physics import calendering, measurement, packing, slurry, wet_structure
-from mesoforge.physics.balance import consolidated, nanoporosity_left
+from mesoforge.physics.balance import consolidated, most_nanoporosity, nanoporosity_left
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.drying import models as drying
 from mesoforge.physics.failure import Failure, PhysicsError
 from mesoforge.physics.lammps.execute import version
-from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.recipe import GENERATED_ONLY, LIBRARY_ONLY, OWN_SIZES, Recipe
+from mesoforge.physics.shapes import casting
+from mesoforge.physics.shapes.library import open_library
+from mesoforge.physics.shapes.stack import checksum
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 2, "slurry": 3, "drying": 5, "calendering": 6, "measurement": 5}
+VERSIONS = {"packing": 2, "slurry": 4, "drying": 7, "calendering": 10, "measurement": 5}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
@@ -33,8 +36,8 @@ TOOLS = {
 BEADS, LOADED, VOXELS, CURVE, PAIRS = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv", "pairs.csv"
 Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
-CONTACTS = {"cbd_modulus", "friction", "adhesion"}
-CALENDERED = CONTACTS | {"plasticity", "cbd_thermal_softening"}
+DRYING_FIELD = {"cbd_wet_modulus", "wet_adhesion", "wet_friction"}
+CALENDERING_FIELD = {"cbd_wet_modulus", "cbd_modulus", "adhesion", "friction", "plasticity", "cbd_thermal_softening"}
 DRYING_NUMERICS = {"drying_step", "drying_modulus", "drying_speed", "drying_drag"}
 CALENDERING_NUMERICS = {
     "rayleigh_fraction",
@@ -117,13 +120,14 @@ def _own_inputs(recipe: Recipe) -> Identity:
     wet = _part(
         tree, slurry=None, force_field={"slurry_bead_factor", "slurry_well_depth"}, numerics={"slurry_timestep"}
     )
-    dried = _part(tree, drying=None, force_field=CONTACTS, numerics=DRYING_NUMERICS)
+    dried = _part(tree, drying=None, force_field=DRYING_FIELD, numerics=DRYING_NUMERICS)
     pressed = _part(
         tree,
         calendering=None,
-        force_field=CALENDERED,
+        force_field=CALENDERING_FIELD,
         numerics=CALENDERING_NUMERICS,
     )
+    packed["particles"] = _particles(recipe, packed["particles"])
     return {
         "packing": packed | {"seed": recipe.seed, "densities": _densities(recipe)},
         "slurry": wet,
@@ -131,6 +135,16 @@ def _own_inputs(recipe: Recipe) -> Identity:
         "calendering": pressed | _elastic(recipe),
         "measurement": _part(tree, numerics={"voxel"}) | {"capacity": recipe.materials.active.capacity},
     }
+
+
+def _particles(recipe: Recipe, section: dict[str, Any]) -> dict[str, Any]:
+    """Return what the packing reads of the particles: files by their content, without a library nothing of one."""
+    if recipe.shapes is None:
+        return {name: value for name, value in section.items() if name not in LIBRARY_ONLY}
+    read = {name: value for name, value in section.items() if name not in GENERATED_ONLY}
+    if recipe.particles.sizes not in OWN_SIZES:
+        read["sizes"] = checksum(Path(recipe.particles.sizes))
+    return read | {"library": open_library(Path(recipe.shapes)).content_sha256}
 
 
 def _densities(recipe: Recipe) -> dict[str, float]:
@@ -209,18 +223,20 @@ def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
         "porosity_under_load": loaded["porosity"],
         "porosity_bulk_under_load": loaded["porosity_bulk"],
         "calendering_pressure": pressed.pressure,
-        "cbd_nanoporosity": _nanoporosity(recipe, pressed.cbd_volume_kept),
+        "cbd_nanoporosity": _nanoporosity(recipe, pressed),
     }
 
 
-def _nanoporosity(recipe: Recipe, kept: float) -> float:
-    whole = recipe.drying.cbd_nanoporosity
-    return nanoporosity_left(recipe, kept) if recipe.calendering.nanopores_close else whole
+def _nanoporosity(recipe: Recipe, pressed: calendering.CalenderedResult) -> float:
+    """Return the nanoporosity left: nanopores close as the recipe says, and in any case where no other pore is left."""
+    closing = recipe.calendering.nanopores_close
+    kept = nanoporosity_left(recipe, pressed.cbd_volume_kept) if closing else recipe.drying.cbd_nanoporosity
+    return min(kept, most_nanoporosity(recipe, pressed.beads.volume))
 
 
 def _measure(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     beads, nanoporosity = Beads.load(before / BEADS), numbers_of(before)["cbd_nanoporosity"]
-    now = consolidated(recipe, nanoporosity) if recipe.calendering.nanopores_close else recipe
+    now = recipe if nanoporosity == recipe.drying.cbd_nanoporosity else consolidated(recipe, nanoporosity)
     voxels = voxelise(beads, now)
     voxels.save(folder / VOXELS)
     return measurement.loads(beads, now) | measurement.structure(voxels, now)
@@ -237,14 +253,17 @@ MAKERS: dict[str, Callable[[Recipe, Path, Path], Numbers]] = {
 
 
 def notes(recipe: Recipe) -> tuple[str, ...]:
-    """Say what a reader must know of the numbers: what was cut, fitted or bounded."""
+    """Say what a reader must know of the numbers: what was cut, fitted or assumed."""
+    nature = recipe.force_field
     said = [
-        drying.note(recipe),
-        "Slurry: force_field.slurry_bead_factor was fitted to two measured slurry densities (94 and 96 % NMC111).",
+        drying.note(recipe)
+        if recipe.drying.model == "to_porosity"
+        else f"{drying.note(recipe)} {nature.said('wet_friction')}.",
+        f"Slurry: {nature.said('slurry_bead_factor')}.",
         (
-            "Calendering: loading uses the materials' own moduli and no fit; spring-back follows from "
-            "force_field.plasticity, the assumed permanent share of a contact's flattening, and so does the released "
-            "porosity."
+            f"Calendering: the active material has its own modulus; {nature.said('cbd_modulus')}; "
+            f"{nature.said('friction')}. Spring-back, and so the released porosity, follows from the permanent share "
+            f"of a contact's flattening: {nature.said('plasticity')}."
         ),
         (
             f"Transport: tortuosity_factor_z is taken on voxels of {recipe.numerics.voxel:g} um and falls as they "
@@ -259,6 +278,8 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
             f"size distribution was cut there and not at {recipe.particles.max_diameter:g} um; raise volume.side to "
             f"{2.5 * recipe.particles.max_diameter:g} um for all of it.",
         )
+    if recipe.shapes is not None:
+        said.insert(0, casting.note(recipe))
     if recipe.volume.start_box is not None:
         side, height = recipe.foretold_edges
         said.append(

@@ -13,17 +13,17 @@ from mesoforge.physics.balance import Balance, balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads, wrapped
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.recipe import Particles, Recipe
+from mesoforge.physics.shapes.beading import FEWEST, Cast
+from mesoforge.physics.shapes.casting import library_casts
+from mesoforge.physics.shapes.fitted import FittedShapes
 from mesoforge.physics.shapes.shape import Points, Shape, ShapeSource, random_rotation
 from mesoforge.physics.shapes.synthetic import SyntheticShapes
 
 DILUTION = 5.0
 """Volume of the starting box over the additive volume of the slurry."""
 TRIES = 20000
-FEWEST = 2
-"""Fewest beads of a secondary particle: LAMMPS knows no rigid body of one bead."""
 
-
-SOURCES: dict[str, Callable[[Particles], ShapeSource]] = {"synthetic": SyntheticShapes}
+SOURCES: dict[str, Callable[[Particles], ShapeSource]] = {"synthetic": SyntheticShapes, "fitted": FittedShapes}
 """Where shapes come from, by the name that ``particles.source`` gives."""
 
 
@@ -63,8 +63,7 @@ def pack(recipe: Recipe) -> Beads:
     """
     rng = np.random.default_rng(recipe.seed)
     amounts = balance(recipe)
-    source = SOURCES[recipe.particles.source](recipe.particles)
-    shapes = [source.shape(int(n), rng) for n in bead_counts(recipe, amounts.active_beads, rng)]
+    shapes = _shapes(recipe, amounts.active_beads, rng)
     box = _box(recipe, amounts)
     active = _place_particles(shapes, box, rng)
     cbd = _place_cbd(active, amounts, recipe, box, rng)
@@ -75,6 +74,19 @@ def pack(recipe: Recipe) -> Beads:
         particle=np.concatenate([owner, np.zeros(len(cbd))]).astype(np.int32),
         box=box,
     )
+
+
+def casts(recipe: Recipe) -> list[Cast]:
+    """Return the library's particles that a packing of the recipe is made of, in its order: the same for one seed."""
+    return library_casts(recipe, balance(recipe).active_beads, np.random.default_rng(recipe.seed))
+
+
+def _shapes(recipe: Recipe, beads: int, rng: np.random.Generator) -> list[Shape]:
+    """Return the particles of a packing, largest first, cut from a library or generated."""
+    if recipe.shapes is not None:
+        return [one.shape for one in library_casts(recipe, beads, rng)]
+    source = SOURCES[recipe.particles.source](recipe.particles)
+    return [source.shape(int(n), rng) for n in bead_counts(recipe, beads, rng)]
 
 
 def _box(recipe: Recipe, amounts: Balance) -> Points:

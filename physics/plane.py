@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mesoforge.physics.contact import Law, wall_law
+from mesoforge.physics.contact import KPA_PER_MPA, Law, wall_law
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DUMP, read_curve
@@ -27,7 +27,6 @@ GAVE_UP = {
     UNREACHABLE: "'{name}' met the limit of pressure at a height of {height:.4g} um",
 }
 """Files that a script leaves where it gave up, by the kind of failure, and what is said then."""
-KPA_PER_MPA = 1000.0
 FINISH = f"""
 write_dump      all custom {DUMP} id xu yu zu modify sort id format float %.12g
 print           "done" file done
@@ -78,16 +77,19 @@ class Curve:
         return float(self.height[chosen].mean()), float(self.pressure[chosen].mean())
 
 
-def plane_script(law: Law, start: float, look: int = CHUNK) -> str:
+def plane_script(law: Law, start: float, look: int = CHUNK, reach: float = 1.0) -> str:
     """Write the collector, the plane at height ``start`` [um] and the pressures on both, measured every ``look`` steps.
 
-    ``look`` is even.
+    ``look`` is even. Beads within the share ``reach`` of the height from a wall at the start may ever meet it: a third
+    of the time goes into looking for contacts with walls.
     """
     walls, sums = [], []
     for group in GROUPS:
         contact = wall_law(law, group)
-        walls.append(f"fix             low_{group} {group} wall/gran {contact} zplane 0.0 NULL contacts")
-        walls.append(f"fix             top_{group} {group} wall/gran/region {contact} region above contacts")
+        walls.append(f"group           low_{group} intersect {group} low_part")
+        walls.append(f"group           top_{group} intersect {group} top_part")
+        walls.append(f"fix             low_{group} low_{group} wall/gran {contact} zplane 0.0 NULL contacts")
+        walls.append(f"fix             top_{group} top_{group} wall/gran/region {contact} region above contacts")
         sums.append(f"compute         on_top_{group} {group} reduce sum f_top_{group}[4]")
         sums.append(f"compute         on_low_{group} {group} reduce sum f_low_{group}[4]")
     return f"""variable        start equal {start:.12g}
@@ -98,6 +100,10 @@ variable        load equal 0
 variable        peak equal 0
 variable        lift equal v_height-v_start+v_speed*(step-v_since)*dt
 region          above plane 0 0 {start:.12g} 0 0 -1 move NULL NULL v_lift
+region          low_part block INF INF INF INF INF {reach * start:.12g}
+region          top_part block INF INF INF INF {(1 - reach) * start:.12g} INF
+group           low_part region low_part
+group           top_part region top_part
 {chr(10).join(walls)}
 {chr(10).join(sums)}
 variable        top equal -(c_on_top_active+c_on_top_cbd)/(lx*ly)

@@ -10,11 +10,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from mesoforge.errors import InputError
+from mesoforge.physics.force_fields import DEFAULT, ForceFieldField
 from mesoforge.physics.materials import MaterialField
 from mesoforge.physics.record import Record, read_yaml
 
 DRIVES = ("compression", "thickness", "pressure", "line_load", "gap")
 """What may drive the calender, as the recipe names it."""
+OWN_SIZES = ("lognormal", "library")
+"""What ``particles.sizes`` may be besides the name of a file."""
+LIBRARY_ONLY = ("sizes", "weighting", "scaled", "mirrored")
+"""What of ``particles`` is read with a library only."""
+GENERATED_ONLY = ("source", "sphericity", "sphericity_sd", "roughness")
+"""What of ``particles`` is read without one only."""
 ROOM = 1.5
 """Least volume of a starting box over that of the slurry."""
 ROLES = {"active": "active", "carbon": "additive", "binder": "additive", "solvent": "solvent"}
@@ -70,8 +77,16 @@ class Materials(Record):
 class Particles(Record):
     """Sizes and shapes of the secondary particles, and the size of the beads that they are made of."""
 
-    source: Literal["synthetic"] = "synthetic"
-    """Where the shapes come from: generated lumpy, elongated particles."""
+    source: Literal["synthetic", "fitted"] = "synthetic"
+    """How shapes are generated without a library: lumpy and elongated, or with a real NMC electrode's statistics."""
+    sizes: str = "lognormal"
+    """With a library: the sizes of the log-normal law below, ``library`` for its own, or a text file of diameters."""
+    weighting: Literal["number", "volume"] = "number"
+    """With a library: whether the sizes are distributed by number or by volume."""
+    scaled: bool = False
+    """With a library: whether copies are scaled to the diameters drawn; else the nearest particles are taken."""
+    mirrored: bool = False
+    """With a library: whether every second copy, by chance, is a mirror image."""
     median_diameter: float = Field(default=4.353, gt=0.5, lt=50)
     """Median by number of the log-normal distribution of equivalent-sphere diameters [um]."""
     log_sd: float = Field(default=0.487, ge=0, lt=1.5)
@@ -132,8 +147,8 @@ class Drying(Record):
 
     model: Literal["capillary", "to_porosity", "migration"] = "capillary"
     """Predict the porosity from a pressure, or impose it, or let binder migrate at an evaporation rate before."""
-    pressure: float = Field(default=0.1, gt=0.001, le=20)
-    """Capillary pressure that draws the coating together [MPa] (fitted; 2 x 41 mN/m of NMP over 0.8 um)."""
+    pressure: float = Field(default=0.04, gt=0.001, le=2)
+    """Capillary pressure that draws the coating together [MPa] (fitted; 2 x 41 mN/m of NMP over 2 um)."""
     porosity: float | None = Field(default=None, gt=0.2, lt=0.9)
     """Porosity that the model to_porosity imposes, nanopores included."""
     rate: float | None = Field(default=None, gt=0, le=100)
@@ -208,40 +223,19 @@ class Calendering(Record):
         return next(drive for drive in DRIVES if getattr(self, drive) is not None)
 
 
-class ForceField(Record):
-    """Parameters of nature as the model sees them: calibrated or sampled, never optimized."""
-
-    slurry_bead_factor: float = Field(default=0.78, gt=0.5, lt=1.2)
-    """Lennard-Jones sigma of a CBD + solvent bead over its diameter by mass balance; fitted to two densities."""
-    slurry_well_depth: float = Field(default=500.0, gt=1, lt=1e5)
-    """Lennard-Jones well depth in the slurry [fJ]."""
-    slurry_drag: float = Field(default=100.0, gt=0, le=1e5)
-    """Drag between neighbouring beads in the sheared slurry [nN us/um], for the liquid; assumed, sets the viscosity."""
-    cbd_modulus: float = Field(default=2.0, gt=0.01, le=100)
-    """Contact modulus of the dried CBD at 25 degrees C [GPa]; that of the active material is the material's own."""
-    cbd_thermal_softening: float = Field(default=0.01, ge=0, le=0.1)
-    """Loss of the logarithm of the CBD's modulus per kelvin above 25 degrees C [1/K] (assumed: a soft polymer)."""
-    friction: float = Field(default=0.1, ge=0, le=1)
-    """Coulomb friction of all contacts."""
-    adhesion: float = Field(default=300.0, ge=0, le=1e4)
-    """Surface energy of contacts with CBD [mJ/m2] (JKR)."""
-    plasticity: float = Field(default=0.7, ge=0, le=0.9)
-    """Share of a contact's flattening at maximum load that stays after release; 0 is elastic."""
-
-
 class Numerics(Record):
     """How finely the equations are solved; halving a step must not move the answer."""
 
     slurry_timestep: float = Field(default=0.01, gt=0, le=0.1)
     """Longest time step of the slurry [us]; small beads take a shorter one."""
-    rayleigh_fraction: float = Field(default=0.2, gt=0, le=0.4)
+    rayleigh_fraction: float = Field(default=0.3, gt=0, le=0.4)
     """Time step of calendering, as a fraction of the Rayleigh time of an active bead."""
     calendering_softening: float = Field(default=7.0, ge=1, le=100)
     """Moduli, adhesion and pressures in calendering are divided by it together and pressures multiplied back."""
     drying_step: float = Field(default=0.6, gt=0, le=0.9)
     """Time step of drying, as a fraction of the longest that the adhesive contacts bear."""
     drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
-    """Contact modulus of the active material in drying [GPa], a tenth of it for CBD: hard against small pressures."""
+    """Contact modulus of the active material in drying [GPa]: hard against small pressures."""
     plane_speed: float = Field(default=1.5, gt=0, le=20)
     """Greatest speed of the plane in calendering [um/us]."""
     drying_speed: float = Field(default=1.5, gt=0, le=20)
@@ -271,6 +265,8 @@ class Recipe(Record):
     """Of what."""
     particles: Particles = Particles()
     """In which sizes and shapes."""
+    shapes: str | None = None
+    """Library of real particles, made by 'mesoforge shapes extract'; without it particles.source generates shapes."""
     volume: Volume = Volume()
     """How much of it."""
     slurry: Slurry = Slurry()
@@ -279,8 +275,8 @@ class Recipe(Record):
     """Second stage."""
     calendering: Calendering = Calendering(pressure=100.0)
     """Third stage."""
-    force_field: ForceField = ForceField()
-    """How beads act on one another."""
+    force_field: ForceFieldField = Field(default=DEFAULT, validate_default=True)
+    """How beads act on one another: the name of a shipped force field, the path of a file, or a record of its own."""
     numerics: Numerics = Numerics()
     """How it is solved."""
     seed: int = Field(default=1, ge=0, lt=2**31)
@@ -292,6 +288,16 @@ class Recipe(Record):
         for name in ("young_modulus", "capacity"):
             if getattr(active, name) is None:
                 raise ValueError(f"materials.active ({active.name}) has no {name} but the process needs it: add it.")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_library_to_read(self) -> Self:
+        asked = [name for name in LIBRARY_ONLY if getattr(self.particles, name) != getattr(Particles(), name)]
+        if asked and self.shapes is None:
+            raise ValueError(
+                f"particles.{asked[0]} is {getattr(self.particles, asked[0])} but only a library of particles reads "
+                "it: name one with 'shapes', or leave it out."
+            )
         return self
 
     @model_validator(mode="after")
@@ -355,7 +361,8 @@ class Recipe(Record):
 
     def flat(self) -> dict[str, float | int | str]:
         """List every input under its dotted name, materials by their name, settings that are not given left out."""
-        return dict(_flatten(self.model_dump(exclude={"materials"}))) | {
+        words = {"name", "note", "basis"}
+        return dict(_flatten(self.model_dump(exclude={"materials": True, "force_field": words}))) | {
             f"materials.{role}": getattr(self.materials, role).name for role in Materials.model_fields
         }
 
@@ -363,14 +370,15 @@ class Recipe(Record):
         """Return the recipe with some inputs changed, given by dotted names.
 
         Changing ``formulation.active_material`` keeps the ratio of carbon to binder; choosing a drive of the calender
-        unsets the others.
+        unsets the others; ``force_field`` may be named as a whole, before values of it.
 
         Raises:
             InputError: an unknown name or a value out of range.
         """
-        tree = self.model_dump()
+        tree = self._with_force_field(values).model_dump()
         for name, value in values.items():
-            _put(tree, name, value)
+            if name != "force_field":
+                _put(tree, name, value)
         active = values.get("formulation.active_material")
         if isinstance(active, int | float) and not {"formulation.carbon", "formulation.binder"} & set(values):
             tree["formulation"] |= self._shared_remainder(active)
@@ -378,6 +386,18 @@ class Recipe(Record):
         if chosen:
             tree["calendering"] |= dict.fromkeys(set(DRIVES) - set(chosen))
         return Recipe.from_mapping(tree)
+
+    def beside(self, folder: Path) -> Recipe:
+        """Return the recipe with the files that it names in a folder, unless they are absolute, which they become."""
+        named = {} if self.shapes is None else {"shapes": str((folder / self.shapes).absolute())}
+        if self.particles.sizes not in OWN_SIZES:
+            named["particles.sizes"] = str((folder / self.particles.sizes).absolute())
+        return self.with_values(named) if named else self
+
+    def _with_force_field(self, values: Mapping[str, Any]) -> Recipe:
+        if "force_field" not in values:
+            return self
+        return Recipe.from_mapping(self.model_dump() | {"force_field": values["force_field"]})
 
     def _shared_remainder(self, active: float) -> dict[str, float]:
         share = self.formulation.carbon / (self.formulation.carbon + self.formulation.binder)
@@ -407,9 +427,9 @@ def _put(tree: dict[str, Any], name: str, value: object) -> None:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe from YAML; what the file leaves out has its default.
+    """Read a recipe from YAML; what the file leaves out has its default, and files it names lie beside it.
 
     Raises:
         InputError: the file cannot be read, or something in it is wrong.
     """
-    return Recipe.from_mapping(read_yaml(path), origin=str(path))
+    return Recipe.from_mapping(read_yaml(path), str(path), path.parent).beside(path.parent)

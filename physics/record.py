@@ -17,18 +17,19 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], origin: str = "") -> Self:
+    def from_mapping(cls, values: Mapping[str, Any], origin: str = "", folder: Path = Path()) -> Self:
         """Build the record from plain values.
 
         Args:
             values: nested mapping as read from YAML or JSON.
             origin: where it came from, named in the error.
+            folder: where the relative path of another file that it names begins.
 
         Raises:
             InputError: one sentence on the first thing that is wrong.
         """
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values, context={"folder": folder})
         except ValidationError as error:
             raise InputError(sentence(cls, error, origin)) from None
 

@@ -24,6 +24,8 @@ from mesoforge.physics.wet_structure import sampling_error
 STEPS_SHARE = 0.028
 """Longest time step over the time of a Lennard-Jones bead; at 0.046 a slurry was seen to explode."""
 DENSITIES = "density.csv"
+LONGEST = 0.1
+"""Most that a CBD bead moves in a step [um]: one that was shot off by a rigid particle would leave the box."""
 CUTOFF = 2.0
 """Cutoff of the potential over sigma; potential and force vanish there."""
 DRAG = 30.0
@@ -77,7 +79,7 @@ neighbor        0.6 bin
 neigh_modify    delay 0 every 2 check yes exclude molecule/intra active
 timestep        {step:.10g}
 fix             bodies active rigid molecule reinit no
-fix             move cbd nve
+fix             move cbd nve/limit {LONGEST:g}
 fix             drag all viscous {DRAG:g}
 fix             press all press/berendsen iso {kpa:.10g} {kpa:.10g} {damping:.10g} modulus {10 * kpa:.10g}
 compute         heat all temp/sphere

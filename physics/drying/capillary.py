@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.contact import contact_script, drying_law
+from mesoforge.physics.contact import KPA_PER_MPA, contact_script, drying_law
 from mesoforge.physics.drying.motion import drying_step, looks, sinking_script, stroke
 from mesoforge.physics.drying.stage import DriedResult, run_plane
-from mesoforge.physics.plane import FINISH, KPA_PER_MPA, Stroke, plane_script, stroke_script
+from mesoforge.physics.plane import FINISH, Stroke, plane_script, stroke_script
 from mesoforge.physics.recipe import Recipe
 
 TOLERANCE = 0.02

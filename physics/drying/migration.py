@@ -16,11 +16,11 @@ from pathlib import Path
 
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.contact import DAMPING, Law, contact_script, diameters, drying_law, masses
+from mesoforge.physics.contact import DAMPING, KPA_PER_MPA, Law, contact_script, diameters, drying_law, masses
 from mesoforge.physics.drying import capillary
 from mesoforge.physics.drying.motion import LOOK, sinking_script, stable_step
 from mesoforge.physics.drying.stage import Body, DriedResult, run_plane
-from mesoforge.physics.plane import FINISH, KPA_PER_MPA, Stroke, plane_script, stroke_script
+from mesoforge.physics.plane import FINISH, Stroke, plane_script, stroke_script
 from mesoforge.physics.recipe import Recipe
 
 BOLTZMANN = 1.3806504e-8
@@ -37,6 +37,8 @@ SMALL = 0.75
 """Diameter of CBD in the liquid over that of a dried bead (assumed): it passes between the particles."""
 GROWTH = 3.0
 """Time in which CBD grows to its dried size once the film has shrunk [us]."""
+HARDNESS = 0.1
+"""Contact modulus of CBD in the liquid over the active material's."""
 HOLD_BACK = 50.0
 """Drag on each bead of active material in the liquid [nN us/um]."""
 TOUCHING = 0.5
@@ -76,8 +78,12 @@ def film(recipe: Recipe, thickness: float) -> Film:
 
 
 def wet_law(recipe: Recipe) -> Law:
-    """Return the contacts in the liquid: no adhesion, no friction, and hardly any loss beside that in it."""
-    return replace(drying_law(recipe), adhesion=0.0, friction=0.0, loss=0.07 * DAMPING)
+    """Return the contacts in the liquid: no adhesion, no friction, and hardly any loss beside that in it.
+
+    CBD is not squeezed here, only pushed along, and stays hard enough for that.
+    """
+    law = drying_law(recipe)
+    return replace(law, cbd=HARDNESS * law.active, adhesion=0.0, friction=0.0, loss=0.07 * DAMPING)
 
 
 def film_script(recipe: Recipe, thickness: float, area: float) -> str:

@@ -13,11 +13,11 @@ import numpy as np
 
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import Beads
+from mesoforge.physics.contact import KPA_PER_MPA
 from mesoforge.physics.drying.capillary import script_of
 from mesoforge.physics.drying.motion import stroke
 from mesoforge.physics.drying.stage import DriedResult, run_plane
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.plane import KPA_PER_MPA
 from mesoforge.physics.recipe import Recipe
 
 BAND = 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import signal
@@ -26,7 +27,20 @@ from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.tracking import TrackingError
 from mesoforge.physics.recipe import Recipe
 
-VERBS = ("make", "viscosity", "recipe", "optimize", "sample", "status", "sync", "dashboard", "measure", "compare")
+VERBS = (
+    "make",
+    "viscosity",
+    "recipe",
+    "forcefield",
+    "converge",
+    "optimize",
+    "sample",
+    "status",
+    "sync",
+    "dashboard",
+    "measure",
+    "compare",
+)
 PATIENCE_S = 120.0
 MARK = "MESOFORGE_TEST_RUN"
 SMALL = {"side": 10, "mass_loading": 2.5}
@@ -45,6 +59,7 @@ WRONG: list[Any] = [
     pytest.param(["--set", "drying"], "--set is 'drying' but must be NAME=VALUE", id="no value"),
     pytest.param(["--set", "drying.pressure=[1"], "its value must be a number or a word: correct it.", id="no YAML"),
     pytest.param(["--set", "drying.pressure=high"], "'drying.pressure' is 'high' but must be", id="word for a number"),
+    pytest.param(["--set", "force_field=lfp"], "'lfp' is no shipped force field: use", id="unknown force field"),
     pytest.param(["away.yaml"], "cannot read 'away.yaml' (No such file or directory)", id="missing file"),
     pytest.param(["--set", "volume.side=4"], "raise volume.side to 5 um or more.", id="volume with no particle"),
     pytest.param(["--seed", "-1"], "'seed' is -1 but must be greater than or equal to 0", id="negative seed"),
@@ -84,12 +99,26 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 # Help and exit statuses
 
 
+def lines_of(text: str) -> list[tuple[int, int]]:
+    """Return where each line of a text begins and ends."""
+    ends = list(itertools.accumulate(len(line) for line in text.splitlines(keepends=True)))
+    return list(itertools.pairwise([0, *ends]))
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of([verb, "--help"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"Usage: mesoforge {verb} [OPTIONS]")
     assert len(said.splitlines()) > 4
+    assert "\\b" not in said
+    assert max(said.count(f"mesoforge {verb}", *span) for span in lines_of(said)) == 1, "each example has a line"
+
+
+def test_examples_of_a_group_stand_on_lines_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["forcefield", "show", "--help"]) == 0
+    examples = [line for line in capsys.readouterr().out.splitlines() if "  mesoforge " in line]
+    assert [line.count("mesoforge ") for line in examples] == [1, 1]
 
 
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,8 +261,36 @@ def test_the_recipe_that_is_printed_is_the_default(tmp_path: Path, capsys: pytes
     assert status_of(["recipe"]) == 0
     printed = capsys.readouterr().out
     assert Recipe.from_mapping(yaml.safe_load(printed)) == Recipe()
-    settings = [line for line in printed.splitlines()[1:] if not line.endswith(":")]
+    settings = [line for line in printed.splitlines()[1:] if not line.split("  #")[0].endswith(":")]
     assert all("  # " in line and not line.endswith("None") for line in settings), "each setting says what it is"
+
+
+def test_a_force_field_is_shown_with_what_its_values_rest_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "soft.yaml"
+    path.write_text("friction: 0.3\n", encoding="utf-8")
+    assert status_of(["forcefield", "show", str(path), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    rows = {row["name"]: row for row in shown["parameters"]}
+    assert shown["name"] == "soft"
+    assert (rows["friction"]["value"], rows["friction"]["basis"]) == (0.3, "given")
+    assert (rows["adhesion"]["value"], rows["adhesion"]["unit"], rows["adhesion"]["basis"]) == (300, "mJ/m2", "assumed")
+    assert status_of(["forcefield", "show"]) == 0
+    said = capsys.readouterr().out
+    assert "Force field nmc111" in said
+    assert all(name in said for name in rows)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("lfp", "'lfp' is no shipped force field: use one of nmc111"), ("away.yaml", "cannot read 'away.yaml'")],
+)
+def test_a_force_field_that_is_not_there_is_wrong_input(
+    given: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(["forcefield", "show", given]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_a_study_prints_json_alone_and_its_status_is_the_same(

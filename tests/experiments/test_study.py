@@ -233,3 +233,9 @@ def test_another_recipe_is_another_problem_but_another_note_is_not() -> None:
 @pytest.mark.parametrize(("file", "kind"), [("quickstart.yaml", "optimize"), ("force_field.yaml", "sample")])
 def test_the_examples_are_sound(file: str, kind: Kind) -> None:
     assert load_study(EXAMPLES / file, kind, {"strategy": "sobol"}).problem.budget.start >= 6
+
+
+def test_a_force_field_file_begins_at_the_study_s_folder_and_is_kept_by_value(tmp_path: Path) -> None:
+    (tmp_path / "soft.yaml").write_text("adhesion: 120\n", encoding="utf-8")
+    path = write(tmp_path, recipe={"force_field": "soft.yaml"})
+    assert load_study(path, "optimize", {}).base.force_field.adhesion == 120

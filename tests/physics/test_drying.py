@@ -111,12 +111,13 @@ def test_what_was_imposed_is_said_to_be_imposed() -> None:
 
 def test_the_time_step_grows_with_the_inertia_and_shrinks_with_the_adhesion() -> None:
     def longest(mass: float, **values: float) -> float:
-        recipe = BASE.with_values({f"force_field.{name}": value for name, value in values.items()})
+        hard = {"cbd_wet_modulus": 50.0, "wet_adhesion": 300.0} | values
+        recipe = BASE.with_values({f"force_field.{name}": value for name, value in hard.items()})
         return stable_step(recipe, drying_law(recipe), mass)
 
     mass = heavy_mass(BASE)
     assert longest(mass / 4) < longest(mass)
-    assert longest(mass, adhesion=1000.0) < longest(mass, adhesion=100.0)
+    assert longest(mass, wet_adhesion=1000.0) < longest(mass, wet_adhesion=100.0)
 
 
 def test_the_peclet_number_is_speed_times_thickness_over_diffusivity() -> None:

@@ -44,8 +44,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "unknown_section": (
         {"coating": {}},
         (
-            "'coating' is not a known key: use one of formulation, materials, particles, volume, slurry, drying, "
-            "calendering, force_field, numerics, seed, or remove it."
+            "'coating' is not a known key: use one of formulation, materials, particles, shapes, volume, slurry, "
+            "drying, calendering, force_field, numerics, seed, or remove it."
         ),
     ),
     "volume_without_particle": (

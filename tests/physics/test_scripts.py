@@ -47,6 +47,9 @@ FIXED = small(
     force_field__slurry_well_depth=500.0,
     force_field__cbd_modulus=2.0,
     force_field__friction=0.1,
+    force_field__cbd_wet_modulus=2.0,
+    force_field__wet_friction=0.5,
+    force_field__wet_adhesion=10.0,
     force_field__adhesion=300.0,
     force_field__plasticity=0.7,
     force_field__cbd_thermal_softening=0.01,
@@ -140,7 +143,7 @@ def test_what_a_stage_does_changes_only_together_with_its_version() -> None:
 READ_BY = {
     "packing": ("seed", "volume.mass_loading", "formulation.solids_content", "particles.sphericity"),
     "slurry": ("slurry.pressure", "force_field.slurry_well_depth", "numerics.slurry_timestep"),
-    "drying": ("drying.pressure", "force_field.adhesion", "numerics.drying_drag"),
+    "drying": ("drying.pressure", "force_field.wet_adhesion", "numerics.drying_drag"),
     "calendering": ("calendering.pressure", "force_field.plasticity", "numerics.gauge_pressure"),
     "measurement": ("numerics.voxel",),
 }
