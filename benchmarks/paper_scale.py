@@ -111,14 +111,15 @@ def steps_in(folder: Path) -> int:
 def published_script(recipe: Recipe, wet: bool) -> str:
     """Write some steps of the published kind: every bead on its own, Lennard-Jones and granular contacts overlaid.
 
-    Potential and cutoff are ours, so that no difference in range is counted as one in cost.
+    The cutoff is ours, so that no difference in range is counted as one in cost; the potential is weak and small, lest
+    the beads of a particle, free here, fly apart.
     """
     sigmas, depth = pair_sigmas(recipe), recipe.force_field.slurry_well_depth
     if not wet:
         active, cbd = recipe.particles.primary_diameter, recipe.drying.cbd_diameter
         sigmas = {"1 1": active, "1 2": (active + cbd) / 2, "2 2": cbd}
     force = "\n".join(
-        f"pair_coeff {pair} lj/smooth/linear {depth / 100:.6g} {sigma:.6g} {2 * sigma:.6g}"
+        f"pair_coeff {pair} lj/smooth/linear {depth / 1000:.6g} {sigma / 2:.6g} {2 * sigma:.6g}"
         for pair, sigma in sigmas.items()
     )
     wall = "" if wet else f"fix low all wall/gran granular {CONTACT} zplane 0.0 NULL\n"

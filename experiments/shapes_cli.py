@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.options import Verbs
+from mesoforge.experiments.options import Verbs, home_option, json_option, print_result
 
 if TYPE_CHECKING:
     from mesoforge.physics.shapes.extract import Extraction
@@ -64,7 +62,7 @@ def shapes() -> None:
 @click.option("--dataset", help="Name of the array in an NPZ or HDF5 file.")
 @click.option("--shape", metavar="NxNxN", help="Edges of raw bytes, slices first.")
 @click.option("--dtype", help="Type of raw bytes, e.g. uint8 or '<u2'.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def extract(stack: Path, output: Path, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's options
     r"""Cut the particles of active material out of a stack: TIFF, a folder of slices, NPY, NPZ, HDF5, NeXus or raw.
 
@@ -86,13 +84,13 @@ def extract(stack: Path, output: Path, *, as_json: bool, **options: Any) -> None
         found = extract_all(opened, _extraction(options), output, told)
     picture = slices_picture(found, output.with_name(f"{output.stem}_slices.png"))
     value = shapes_table.extracted(found) | {"library": str(output), "picture": str(picture)}
-    _print(value, shapes_table.show_extracted, as_json=as_json)
+    print_result(value, shapes_table.show_extracted, as_json=as_json)
 
 
 @shapes.command()
 @click.argument("library", type=FILE)
 @click.option("-o", "--output", type=FILE, help="The figure to write; default beside the library, as PNG.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def inspect(library: Path, output: Path | None, *, as_json: bool) -> None:
     r"""Print what is in a library, and draw its sizes, shapes and a sheet of its particles.
 
@@ -107,7 +105,7 @@ def inspect(library: Path, output: Path | None, *, as_json: bool) -> None:
     opened = open_library(library)
     picture = library_picture(opened, output or library.with_suffix(".png"))
     value = shapes_table.inspected(opened) | {"picture": str(picture)}
-    _print(value, shapes_table.show_inspected, as_json=as_json)
+    print_result(value, shapes_table.show_inspected, as_json=as_json)
 
 
 @shapes.command()
@@ -116,7 +114,7 @@ def inspect(library: Path, output: Path | None, *, as_json: bool) -> None:
     "--pitch", "pitches", multiple=True, type=click.FloatRange(0.05, 20), metavar="UM", help="Edge of a bead's cube."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the particles and shifts tried.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def beads(library: Path, pitches: tuple[float, ...], seed: int, *, as_json: bool) -> None:
     r"""Say what a bead size costs: beads of each particle, and what of its volume they misplace.
 
@@ -131,7 +129,7 @@ def beads(library: Path, pitches: tuple[float, ...], seed: int, *, as_json: bool
     from mesoforge.physics.shapes.library import open_library
 
     value = shapes_table.priced(open_library(library), pitches or (2.0, 1.6, 1.284, 1.0, 0.8), seed)
-    _print(value, shapes_table.show_priced, as_json=as_json)
+    print_result(value, shapes_table.show_priced, as_json=as_json)
 
 
 @shapes.command()
@@ -143,7 +141,7 @@ def beads(library: Path, pitches: tuple[float, ...], seed: int, *, as_json: bool
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
 @click.option("--statistics", type=FILE, help="Write the fitted statistics there too, as YAML.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def generate(
     output: Path,
     like: Path | None,
@@ -171,14 +169,14 @@ def generate(
         found.save(statistics)
     made = generate_all(found, count, voxel_size or found.voxel_um, seed, output)
     picture = library_picture(made, output.with_suffix(".png"))
-    _print(shapes_table.inspected(made) | {"picture": str(picture)}, shapes_table.show_inspected, as_json=as_json)
+    print_result(shapes_table.inspected(made) | {"picture": str(picture)}, shapes_table.show_inspected, as_json=as_json)
 
 
 @shapes.command()
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
 @click.option("-o", "--output", type=FILE, help="A figure of both distributions to write, as PNG.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def compare(first: Path, second: Path, output: Path | None, *, as_json: bool) -> None:
     r"""Say how alike two libraries are: distances between the distributions of each figure.
 
@@ -194,15 +192,15 @@ def compare(first: Path, second: Path, output: Path | None, *, as_json: bool) ->
     value: dict[str, Any] = shapes_table.compared(ours, theirs)
     if output is not None:
         value["picture"] = str(likeness_picture(ours, theirs, output))
-    _print(value, shapes_table.show_compared, as_json=as_json)
+    print_result(value, shapes_table.show_compared, as_json=as_json)
 
 
 @shapes.command()
 @click.argument("recipe", required=False, type=FILE)
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change an input, e.g. shapes=nmc.h5.")
 @click.option("--seed", type=int, help="Seed of everything random.")
-@click.option("--home", type=FILE, default=Path("mlruns"), show_default=True, envvar="MESOFORGE_HOME", help="Records.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@home_option
+@json_option
 def stamp(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: Path, *, as_json: bool) -> None:
     r"""Put a library's particles, with all their surface, back where their beads came to rest in an electrode.
 
@@ -223,7 +221,7 @@ def stamp(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home:
         value = stamp_electrode(chosen, Home(home), on_stage)
     if "kind" in value:
         raise ElectrodeError(f"the electrode failed in {value['stage']} ({value['kind']}): {value['reason']}.")
-    _print(value, shapes_table.show_stamped, as_json=as_json)
+    print_result(value, shapes_table.show_stamped, as_json=as_json)
 
 
 def _layout(options: dict[str, Any]) -> Layout:
@@ -252,10 +250,3 @@ def _extraction(options: dict[str, Any]) -> Extraction:
     watershed = Watershed(options["smooth"], options["neck"], options["depth"])
     plain = {name: options[name] for name in ("label", "threshold", "classes", "denoise", "block")}
     return Extraction(**plain, watershed=watershed, least=options["min_voxels"], border=options["keep_border"])
-
-
-def _print(value: dict[str, Any], show: Callable[[dict[str, Any]], object], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(value, indent=1))
-    else:
-        show(value)

@@ -33,6 +33,8 @@ SHOWN = {
 }
 """What is shown of a library, by name: its words and its unit."""
 PERCENTILES = (10, 50, 90)
+HOLLOW = 0.85
+"""Solidity below which a particle may be two that were not parted."""
 
 
 @contextmanager
@@ -81,6 +83,7 @@ def inspected(library: Library) -> dict[str, Any]:
         "content_sha256": library.content_sha256,
         "extraction": {name: _plain(value) for name, value in library.origin.parameters.items()},
         "figures": rows,
+        "hollow": int((library.figures["solidity"] < HOLLOW).sum()),
         "diameter_by_volume": {f"p{percent}": by_volume(library, percent) for percent in PERCENTILES},
     }
 
@@ -192,6 +195,12 @@ def show_inspected(value: Mapping[str, Any]) -> None:
     weighed = (f"{number:.4g}" for number in value["diameter_by_volume"].values())
     table.add_row("diameter by volume", "µm", "", "", *weighed)
     console.print(table)
+    console.print(
+        f"{value['hollow']} particles have a solidity below {HOLLOW:g}: look whether they are pairs, and raise --neck "
+        "if particles were joined, lower it if they were parted",
+        highlight=False,
+        soft_wrap=True,
+    )
     said = ", ".join(f"{name} {shown}" for name, shown in value["extraction"].items())
     console.print(f"[dim]{value['source']}, voxels of {value['voxel_um']:g} µm; {said}[/dim]", soft_wrap=True)
     console.print(f"content {value['content_sha256'][:16]}", highlight=False)

@@ -159,25 +159,22 @@ class _Paths:
 
     def add(self, core: Region, zone: Region, height: NDArray[np.float32]) -> None:
         """Take in a block: number the ends of its voxels' paths."""
-        from mesoforge.physics.shapes.watershed import ascend
+        from mesoforge.physics.shapes.watershed import ascend, numbered
 
         inner = within(core, zone)
         low = np.array([one.start for one in inner])
         high = np.array([one.stop for one in inner])
-        end = ascend(height, low, high).reshape(height.shape)[inner]
+        labels, ends = numbered(ascend(height, low, high).reshape(height.shape), low, high, self._made)
         self.height[core] = height[inner]
-        ends, numbers = np.unique(end, return_inverse=True)
-        void = int(ends[0] == -1)
-        self._void |= bool(void)
-        numbers = numbers.reshape(end.shape) + self._made - void
-        self.labels[core] = np.where(end < 0, 0, numbers)
-        place = np.stack(np.unravel_index(ends[void:], height.shape), axis=1)
+        self.labels[core] = labels
+        self._void |= bool((labels == 0).any())
+        place = np.stack(np.unravel_index(ends, height.shape), axis=1)
         inside = ((place >= low) & (place < high)).all(axis=1)
         place += [one.start for one in zone]
         self._ends.append(np.ravel_multi_index(tuple(place.T), self._shape).astype(np.int64))
-        self._heights.append(height.reshape(-1)[ends[void:]])
+        self._heights.append(height.reshape(-1)[ends])
         self._peak.append(inside)
-        self._made += len(place)
+        self._made += len(ends)
 
     def check(self, stack: Stack) -> None:
         """Refuse a stack without active material, or of nothing else."""

@@ -67,6 +67,31 @@ def _highest(height: Any, i: int, j: int, k: int) -> int:  # noqa: ANN401
 
 
 @_jit
+def numbered(end: Any, low: Any, high: Any, first: int) -> Any:  # noqa: ANN401
+    """Number the ends of the paths of voxels from ``low`` to below ``high``, from ``first`` on, in the stack's order.
+
+    Returns:
+        The numbers of these voxels' ends (nx, ny, nz), 0 where nothing walks, and the ends, flat, in order.
+    """
+    ny, nz = end.shape[1:]
+    flat = end.reshape(-1)
+    name = np.zeros(end.size, dtype=np.uint32)
+    labels = np.zeros((high[0] - low[0], high[1] - low[1], high[2] - low[2]), dtype=np.uint32)
+    ends = []
+    for i in range(low[0], high[0]):
+        for j in range(low[1], high[1]):
+            for k in range(low[2], high[2]):
+                last = flat[(i * ny + j) * nz + k]
+                if last < 0:
+                    continue
+                if name[last] == 0:
+                    ends.append(last)
+                    name[last] = first + len(ends) - 1
+                labels[i - low[0], j - low[1], k - low[2]] = name[last]
+    return labels, np.array(ends, dtype=np.int64)
+
+
+@_jit
 def faces(basin: Any, height: Any, core: Any) -> Any:  # noqa: ANN401
     """Return two columns of basins that share a voxel face, lesser first, and the lower of the two heights there.
 

@@ -50,7 +50,13 @@ def test_extract_writes_a_library_and_a_picture_and_prints_what_was_dropped(
 def test_inspect_prints_a_table_and_draws_a_figure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["shapes", "inspect", str(folder / "blobs.h5")]) == 0
     came = capsys.readouterr().out
-    for words in ("Krumbein sphericity", "diameter by volume", "touching particles", "stack.tif"):
+    for words in (
+        "particles have a solidity below 0.85: look whether they are pairs",
+        "Krumbein sphericity",
+        "diameter by volume",
+        "touching particles",
+        "stack.tif",
+    ):
         assert words in came
     assert (folder / "blobs.png").read_bytes()[:4] == b"\x89PNG"
 
