@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,12 +76,15 @@ class DaskPool:
 @contextmanager
 def local_pool(workers: int) -> Iterator[DaskPool]:
     """Start worker processes on this machine, one thread each, and stop them at the end with all that they run."""
-    os.environ.update(THREADS)
     import dask
     from dask.distributed import Client
 
     # a task whose worker dies is not tried again by Dask: the runner decides that, and says so in the journal
-    settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.memory.terminate": False}
+    settings = {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.worker.memory.terminate": False,
+        "distributed.nanny.environ": THREADS,
+    }
     with dask.config.set(settings), _cluster(workers) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
         yield DaskPool(client, workers)
 
