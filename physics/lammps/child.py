@@ -19,6 +19,9 @@ WORLD = 0x44000000
 FIRST_WORD = 2.0
 """How long later ranks let the first one tell what went wrong [s]: an error that all met is told once."""
 
+FORWARDED = 0.3
+"""How long mpiexec has to hand on what was said, before the abort ends it too [s]."""
+
 
 def load_mpi() -> ctypes.CDLL | None:
     """Load the MPI library that LAMMPS was linked against before LAMMPS looks for it in system folders."""
@@ -66,6 +69,7 @@ def give_up(mpi: ctypes.CDLL | None, error: Exception) -> None:
     sys.stderr.write(f"{getattr(error, 'message', error)}\n")  # an abort's own text is quoted, its message is not
     sys.stderr.flush()
     if mpi is not None and int(os.environ.get("PMI_SIZE", "1")) > 1:
+        time.sleep(FORWARDED)
         mpi.MPI_Abort(WORLD, 1)
     sys.exit(1)
 

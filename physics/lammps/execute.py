@@ -110,7 +110,7 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 
 
 def _judge(status: int, folder: Path) -> None:
-    message = (folder / ERRORS).read_text(encoding="utf-8", errors="replace").strip()
+    message = _last_words(folder)
     lines = message.splitlines() or ["it left no message"]
     said = next((line for line in lines if "ERROR" in line), lines[-1])
     if status < 0:
@@ -121,6 +121,15 @@ def _judge(status: int, folder: Path) -> None:
         raise PhysicsError(_kind(message), f"LAMMPS stopped: {said}")
     if not (folder / DONE).exists():
         raise PhysicsError("crashed", "LAMMPS ended before its script did")
+
+
+def _last_words(folder: Path) -> str:
+    """Return what was written to the error stream, or else the log's errors: an abort may overtake what was written."""
+    said = (folder / ERRORS).read_text(encoding="utf-8", errors="replace").strip()
+    if said or not (folder / LOG).exists():
+        return said
+    log = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(line for line in log if line.startswith("ERROR"))
 
 
 def _kind(message: str) -> str:

@@ -81,6 +81,16 @@ def test_what_goes_wrong_inside_lammps_is_a_failure_with_its_reason(
     wait_for(lambda: not running(tmp_path), 5)
 
 
+def test_what_an_abort_kept_from_the_error_stream_is_read_in_the_log(tmp_path: Path) -> None:
+    (tmp_path / "stderr.txt").touch()
+    (tmp_path / "log.lammps").write_text(
+        "units lj\nERROR on proc 0: Lost atoms: original 9 current 8\n", encoding="utf-8"
+    )
+    with pytest.raises(PhysicsError, match=r"LAMMPS stopped: ERROR on proc 0: Lost atoms") as error:
+        boundary._judge(1, tmp_path)
+    assert error.value.kind == "lost_beads"
+
+
 @pytest.mark.parametrize(("number", "said"), [(9, "SIGKILL (out of memory?)"), (11, "SIGSEGV")])
 def test_a_killed_child_is_a_crash_that_names_the_signal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
