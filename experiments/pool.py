@@ -98,6 +98,6 @@ def _cluster(workers: int) -> Any:  # noqa: ANN401 - dask has no types
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        silence_logs=logging.ERROR,  # here and in the workers: what matters comes back as a failure
+        silence_logs=logging.CRITICAL,  # here and in the workers: what matters comes back as a failure
         dashboard_address="127.0.0.1:0",  # any free port: two studies may run at once
     )
