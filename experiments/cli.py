@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.measure_command import compare, measure
+from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
 from mesoforge.experiments.shapes_cli import shapes
 
