@@ -243,7 +243,7 @@ def converge(
 
     \b
     mesoforge converge --set volume.side=12 --set volume.mass_loading=3 --seeds 5
-    mesoforge converge mine.yaml --only rate,contact_timestep --tolerance porosity=0.005 --coarser
+    mesoforge converge mine.yaml --only rate,timestep --tolerance porosity=0.005 --coarser
     """
     from mesoforge.experiments import shift_table
     from mesoforge.experiments.converge import Question, write

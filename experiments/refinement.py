@@ -16,15 +16,22 @@ HALF_VOLUME = 0.5 ** (1 / 3)
 """Factor on a length that halves the volume."""
 SCALED: dict[str, tuple[str, float, tuple[str, ...]]] = {
     "slurry_timestep": ("time step of the slurry", 0.5, ("numerics.slurry_timestep",)),
-    "contact_timestep": ("time step of the contacts", 0.5, ("numerics.rayleigh_fraction", "numerics.drying_step")),
-    "rate": ("speed of the planes", 0.5, ("numerics.plane_speed", "numerics.drying_speed")),
-    "drag": ("drag", 0.5, ("numerics.viscous_drag", "numerics.drying_drag")),
-    "softening": ("softening", 0.5, ("numerics.calendering_softening",)),
     "tolerance": ("tolerance of the slurry", 0.5, ("slurry.tolerance",)),
+    "drying_timestep": ("time step of drying", 0.5, ("numerics.drying_step",)),
+    "drying_rate": ("speed of drying", 0.5, ("numerics.drying_speed",)),
+    "drying_drag": ("drag in drying", 0.5, ("numerics.drying_drag",)),
+    "timestep": ("time step of calendering", 0.5, ("numerics.rayleigh_fraction",)),
+    "rate": ("speed of the calender's plane", 0.5, ("numerics.plane_speed",)),
+    "drag": ("drag in calendering", 0.5, ("numerics.viscous_drag",)),
+    "softening": ("softening", 0.5, ("numerics.calendering_softening",)),
     "voxel": ("voxel", 0.5, ("numerics.voxel",)),
     "bead_size": ("volume of a bead", HALF_VOLUME, ("particles.primary_diameter", "drying.cbd_diameter")),
 }
-"""In words, the factor that refines, and the settings that are multiplied by it."""
+"""In words, the factor that refines, and the settings that are multiplied by it.
+
+One stage at a time: what is refined in calendering alone starts from the very coating that the base was pressed from,
+so that its effect is not hidden in the noise of another coating.
+"""
 NAMES = (*SCALED, "volume", "ranks", "seeds")
 """All that can be refined."""
 COARSER = "_coarser"

@@ -81,7 +81,7 @@ def test_each_name_is_one_refinement_and_the_coarser_ones_are_its_opposite() -> 
     found = list(variants(SMALL, NAMES, 5, coarser=True))
     assert [one.name for one in found[: len(NAMES) + 1]] == [BASE, *NAMES]
     by_name = {one.name: one.recipe.numerics for one in found}
-    assert "contact_timestep_coarser" not in by_name, "it would be beyond what is allowed"
+    assert "timestep_coarser" not in by_name, "it would be beyond what is allowed"
     assert by_name["rate"].plane_speed * 2 == SMALL.numerics.plane_speed == by_name["rate_coarser"].plane_speed / 2
 
 
@@ -97,7 +97,7 @@ def test_a_study_says_what_moves_and_what_failed(tmp_path: Path) -> None:
     bad = {"kind": "unstable", "stage": "drying", "reason": "a bead ran away"}
     base = [outcome(0.30), outcome(0.31), outcome(0.32)]
     found = judged(question, {BASE: base, "rate": [outcome(0.33), outcome(0.3402), bad]})
-    assert found["verdicts"]["porosity"].startswith("moves with half the speed of the planes")
+    assert found["verdicts"]["porosity"].startswith("moves with half the speed of the calender's plane")
     assert found["verdicts"]["slurry_density"] == WITHIN
     assert found["failed"][0]["reason"] == "a bead ran away"
     folder = write(found, Home(tmp_path))
@@ -182,7 +182,7 @@ def test_the_findings_are_printed_with_what_failed_and_what_is_cheapest(capsys: 
     printed = " ".join(capsys.readouterr().out.split())
     assert "half the drag" in printed
     assert "too [slow]" in printed
-    assert "twice the speed of the planes (50 % of the base's bead-steps)" in printed
+    assert "twice the speed of the calender's plane (50 % of the base's bead-steps)" in printed
 
 
 @pytest.mark.slow
