@@ -8,7 +8,7 @@ rest springs back. Source: Xu et al., calendering step; the permanent share foll
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -102,17 +102,6 @@ def as_set(dried: Beads, recipe: Recipe) -> Reals:
     return np.maximum(size - (1 - kept) * flattening(dried, size), LEAST_SIZE * size)
 
 
-def put_back(dried: Beads, size: Reals) -> Beads:
-    """Return the beads with those of CBD that soft contacts let through a wall put back to touch it.
-
-    A wall does not feel a bead whose centre lies behind it: in an electrode of 40,000 beads one was left behind so.
-    """
-    through = (dried.kind == CBD) & ((dried.position[:, 2] < 0) | (dried.position[:, 2] > dried.thickness))
-    inside = np.clip(dried.position[:, 2], size / 2, dried.thickness - size / 2)
-    height = np.where(through, inside, dried.position[:, 2])
-    return replace(dried, position=np.column_stack([dried.position[:, :2], height]))
-
-
 def _kept(soft: float, hard: float) -> float:
     return float(min(1.0, soft / hard) ** (2 / 3))
 
@@ -171,7 +160,6 @@ def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
         PhysicsError: a simulation failed, or the plane did not come to rest.
     """
     before = as_set(dried, recipe)
-    dried = put_back(dried, before)
     loaded, loading_curve = _load(dried, before, recipe, folder / "load")
     height, pressure = loading_curve.end_of(LOAD, LOOKS)
     size = flattened(loaded, dried, before, recipe.force_field.plasticity)

@@ -81,7 +81,8 @@ def plane_script(law: Law, start: float, look: int = CHUNK, reach: float = 1.0) 
     """Write the collector, the plane at height ``start`` [um] and the pressures on both, measured every ``look`` steps.
 
     ``look`` is even. Beads within the share ``reach`` of the height from a wall at the start may ever meet it: a third
-    of the time goes into looking for contacts with walls.
+    of the time goes into looking for contacts with walls. A wall does not feel a bead whose centre lies behind it, so a
+    soft bead that is pressed so far bounces back.
     """
     walls, sums = [], []
     for group in GROUPS:
@@ -99,6 +100,8 @@ variable        since equal 0
 variable        load equal 0
 variable        peak equal 0
 variable        lift equal v_height-v_start+v_speed*(step-v_since)*dt
+variable        plane equal v_start+v_lift
+fix             inside cbd wall/reflect zlo 0 zhi v_plane
 region          above plane 0 0 {start:.12g} 0 0 -1 move NULL NULL v_lift
 region          low_part block INF INF INF INF INF {reach * start:.12g}
 region          top_part block INF INF INF INF {(1 - reach) * start:.12g} INF

@@ -16,7 +16,7 @@ from making import small
 
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
-from mesoforge.physics.calendering import flattened, loading_script, overlaps, put_back, release_script
+from mesoforge.physics.calendering import flattened, loading_script, overlaps, release_script
 from mesoforge.physics.contact import calendering_law, drying_law, release_law, timestep, true_law
 from mesoforge.physics.drives import FACES, Task
 from mesoforge.physics.drying.capillary import capillary_script
@@ -278,16 +278,6 @@ def test_a_wall_flattens_the_bead_that_it_meets_and_no_other() -> None:
     beads = Beads(pair(3).position - [0, 0, 3.4], *(getattr(pair(3), name) for name in ("kind", "particle", "box")))
     left = flattened(beads, pair(3), np.full(2, 1.3), 1.0)
     assert left / 2 == pytest.approx([1.3 / 2 - 0.05, 1.3 / 2]), "the radius gives way, and the plane none"
-
-
-def test_a_bead_of_cbd_that_drying_let_through_a_wall_is_put_back_to_touch_it() -> None:
-    height = np.array([-0.2, 0.1, 5.0, 10.3, 10.1, 9.9])
-    kind = np.array([2, 2, 2, 2, 1, 1], dtype=np.int32)
-    position = np.column_stack([np.arange(6.0), np.arange(6.0), height])
-    beads = Beads(position, kind, (kind == 1).astype(np.int32), np.array([8.0, 8.0, 10.0]))
-    found = put_back(beads, np.full(6, 0.4)).position
-    assert found[:, 2] == pytest.approx([0.2, 0.1, 5.0, 9.8, 10.1, 9.9]), "only centres behind a wall, and no particle"
-    assert np.array_equal(found[:, :2], position[:, :2])
 
 
 def test_flattening_that_drying_left_is_no_work_of_the_calender() -> None:
