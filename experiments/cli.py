@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.calibrate_cli import calibrate
 from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
 from mesoforge.experiments.shapes_cli import shapes
@@ -41,11 +42,13 @@ def app(*, debug: bool) -> None:
     mesoforge forcefield show                       how beads act on one another, and what is fitted
     mesoforge make mine.yaml --set calendering.pressure=150
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
+    mesoforge calibrate examples/calibrate_slurry.yaml    fit the force field to what was measured
     mesoforge dashboard --study quickstart          review every electrode in MLflow
     """
 
 
 app.add_command(shapes)
+app.add_command(calibrate)
 
 
 @app.command()

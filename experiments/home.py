@@ -35,6 +35,14 @@ class Home:
         """
         return self.root / "studies" / check_study_name(name)
 
+    def calibration(self, name: str) -> Path:
+        """Return the folder of one calibration: its journal, force field, posterior and figures.
+
+        Raises:
+            InputError: the name is no name of a calibration.
+        """
+        return self.root / "calibrations" / check_study_name(name)
+
     def journal(self, name: str) -> Path:
         """Return where a study's journal lies."""
         return self.study(name) / "journal.jsonl"
@@ -54,13 +62,22 @@ class Home:
         Raises:
             InputError: another process drives the study; it is named.
         """
-        path = self.study(name) / "driver.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+", encoding="utf-8") as file:
+        with self.only_writer(self.study(name), f"study '{name}'", patience_s):
+            yield
+
+    @contextmanager
+    def only_writer(self, folder: Path, called: str, patience_s: float = 0.0) -> Iterator[None]:
+        """Hold a folder for this process alone; ``called`` names it in the error.
+
+        Raises:
+            InputError: another process holds it.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "driver.lock").open("a+", encoding="utf-8") as file:
             if not _locked(file, patience_s):
                 file.seek(0)
                 raise InputError(
-                    f"study '{name}' is being driven by {file.read().strip() or 'another process'}: "
+                    f"{called} is being driven by {file.read().strip() or 'another process'}: "
                     "wait for it to end, or stop it first."
                 )
             file.truncate(0)

@@ -1,0 +1,271 @@
+"""Calibration: ask for parameters, tell what the simulations gave for every measured row; it never runs anything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, cast
+
+import numpy as np
+
+from mesoforge.errors import InputError
+from mesoforge.optimize.journal import Event, Journal
+from mesoforge.optimize.posterior import Posterior, Targets, posterior
+from mesoforge.optimize.problem import difference
+from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
+from mesoforge.optimize.space import Space
+from mesoforge.optimize.strategies.sobol import sobol_points
+from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial, Value
+from mesoforge.optimize.view import FAILURE_RADIUS
+from mesoforge.surrogate.table import Array, Surrogate, Table
+
+Phase: TypeAlias = Literal["start", "proposals", "confirmation", "done"]
+SPREAD = "/seed_sd"
+"""Ends the name under which a row's standard deviation over seeds is told."""
+CANDIDATES, NEAR, SAMPLES = 2**12, 2**9, 256
+CLOSE = 0.05
+"""Spread of the candidates near the best points, as a share of the unit cube."""
+LEAST_TO_LEARN = 3
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Calibrated:
+    """What is calibrated: the parameters' space, what was measured, and how many sets of parameters are tried."""
+
+    name: str
+    space: Space
+    targets: Targets
+    start: int
+    proposed: int
+    seed: int = 1
+    confirm: bool = True
+    context: Mapping[str, Value] = field(default_factory=dict)
+
+    def definition(self) -> dict[str, object]:
+        """Return all that must stay the same for a journal to be continued, ready for JSON."""
+        rows = zip(self.targets.names, self.targets.values.tolist(), self.targets.sds.tolist(), strict=True)
+        return {
+            "parameters": {"order": list(self.space.names), **self.space.to_mapping()},
+            "measured": {name: {"value": value, "sd": sd} for name, value, sd in rows},
+            "seed": self.seed,
+            "context": dict(self.context),
+        }
+
+
+def fit(table: Table) -> Surrogate:
+    """Fit one Gaussian process to each row."""
+    from mesoforge.surrogate.gp import fit_gp
+
+    return fit_gp(table)
+
+
+class Calibration:
+    """A calibration that runs: all of it is in the journal, which at construction is replayed.
+
+    First points of a Sobol sequence, then those where the misfit sum((y - m) / s)^2 is expected to improve most, the
+    surrogates modelling y and not the misfit (composite); at the end the most probable parameters once more, with
+    other seeds.
+
+    Raises:
+        InputError: the journal is of another calibration.
+    """
+
+    def __init__(self, problem: Calibrated, journal: Journal, clock: Callable[[], float] = time.time) -> None:
+        self.problem = problem
+        self._journal, self._clock = journal, clock
+        self.trials: dict[int, Trial] = {}
+        self._fitted: tuple[int, Surrogate] | None = None
+        events = journal.events()
+        if not events:
+            journal.append({"event": "calibration", "name": problem.name, **problem.definition()})
+        else:
+            given = problem.definition()
+            if found := difference({key: events[0].get(key, "absent") for key in given}, given):
+                raise InputError(
+                    f"{journal.path} holds another calibration: {found}; give this one a name of its own, or restore "
+                    "what it was."
+                )
+        for event in events[1:]:
+            self._apply(event)
+
+    @property
+    def pending(self) -> tuple[Trial, ...]:
+        """Trials that were asked and have not ended."""
+        return tuple(trial for trial in self.trials.values() if trial.pending)
+
+    @property
+    def explored(self) -> tuple[Trial, ...]:
+        """All trials but the confirmation."""
+        return tuple(trial for trial in self.trials.values() if trial.origin != "confirm")
+
+    @property
+    def measured(self) -> tuple[Trial, ...]:
+        """Explored trials that have values, by number."""
+        return tuple(trial for trial in self.explored if isinstance(trial.outcome, Measured))
+
+    @property
+    def confirmation(self) -> Trial | None:
+        """The most probable parameters once more, if they were asked."""
+        return next((trial for trial in self.trials.values() if trial.origin == "confirm"), None)
+
+    @property
+    def phase(self) -> Phase:
+        """Which kind of trial comes next."""
+        count = len(self.explored)
+        if count < self.problem.start:
+            return "start"
+        if count < self.problem.start + self.problem.proposed:
+            return "proposals"
+        waits = self.pending or (self.problem.confirm and self.confirmation is None and self._can_learn)
+        return "confirmation" if waits else "done"
+
+    def ask(self) -> Trial | None:
+        """Return the next trial to run; none if something pending must end first, or all is done."""
+        phase = self.phase
+        if phase == "start":
+            return self._asked("sobol", self._sobol())
+        if phase == "proposals":
+            if self._can_learn:
+                return self._asked("bo", self._proposal())
+            return None if self.pending else self._asked("sobol", self._sobol())
+        if phase == "confirmation" and not self.pending:
+            return self._asked("confirm", self.posterior().best)
+        return None
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        """Record what came of a trial: the rows' values by name, or why there are none.
+
+        Raises:
+            InputError: a row is missing or not finite.
+        """
+        if isinstance(outcome, Measured):
+            for name in self.problem.targets.names:
+                if not np.isfinite(outcome.properties.get(name, np.nan)):
+                    raise InputError(f"no finite value came for the row '{name}': tell a failure where one failed.")
+        self._record(ended(number, outcome, self._clock()))
+
+    def table(self) -> Table:
+        """Return parameters and rows of the trials that have values."""
+        X = self.problem.space.rows([trial.values for trial in self.measured])
+        Y = np.array([self._row(trial) for trial in self.measured])
+        return Table(X, Y, self.problem.targets.names)
+
+    def posterior(self) -> Posterior:
+        """Return what is known of the parameters now."""
+        return posterior(self.surrogate(), self.problem.targets, self.problem.seed, self.seed_variance())
+
+    def surrogate(self) -> Surrogate:
+        """Return the surrogate of all that is measured, fitted once for each state of the record."""
+        count = len(self.measured)
+        if self._fitted is None or self._fitted[0] != count:
+            self._fitted = (count, fit(self.table()))
+        return self._fitted[1]
+
+    def seed_variance(self) -> Array | None:
+        """Return the variance (m,) of the rows' means from their seeds, pooled; none where each had one seed."""
+        found = [
+            [cast("Measured", trial.outcome).properties.get(name + SPREAD, np.nan) for name in self._names]
+            for trial in self.measured
+        ]
+        variance = np.mean(np.square(found), axis=0)
+        return variance if np.all(np.isfinite(variance)) else None
+
+    def misfit(self, trial: Trial) -> float:
+        """Return the root mean square of (simulated - measured) / sd over the rows that are fitted to."""
+        targets = self.problem.targets
+        miss = ((self._row(trial) - targets.values) / targets.sds)[targets.used]
+        return float(np.sqrt(np.mean(miss**2)))
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.problem.targets.names
+
+    @property
+    def _can_learn(self) -> bool:
+        return len(self.measured) >= LEAST_TO_LEARN
+
+    def _row(self, trial: Trial) -> Array:
+        found = cast("Measured", trial.outcome).properties
+        return np.array([found[name] for name in self._names])
+
+    def _sobol(self) -> Array:
+        dimensions = len(self.problem.space.names)
+        return sobol_points(dimensions, self.problem.seed, 1, len(self.explored)).ravel()
+
+    def _asked(self, origin: Origin, point: Array) -> Trial:
+        number = len(self.trials)
+        values = self.problem.space.from_unit(point)
+        foretold = self._foretold(values) if self._can_learn else {}
+        trial = Trial(number, origin, values, self.problem.seed, self._clock(), foretold)
+        self._record(asked(trial, "composite"))
+        return trial
+
+    def _foretold(self, values: Mapping[str, Value]) -> dict[str, Estimate]:
+        mean, sd = self.surrogate().predict(self.problem.space.rows([values]))
+        return {
+            name: Estimate(float(one), float(width))
+            for name, one, width in zip(self._names, mean[0], sd[0], strict=True)
+        }
+
+    def _proposal(self) -> Array:
+        surrogate = self._believing() if self.pending else self.surrogate()
+        failed = [trial.values for trial in self.explored if _failed_in_physics(trial)]
+        avoid = self.problem.space.rows(failed)
+        return propose(surrogate, self.problem.targets, avoid, self.problem.seed + 1000 * len(self.trials))
+
+    def _believing(self) -> Surrogate:
+        """Return the surrogate of the table with what is pending filled in by what is foretold of it."""
+        table, X = self.table(), self.problem.space.rows([trial.values for trial in self.pending])
+        Y, _ = self.surrogate().predict(X)
+        return fit(Table(np.vstack([table.X, X]), np.vstack([table.Y, Y]), table.names))
+
+    def _record(self, event: Event) -> None:
+        self._journal.append(event)
+        self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        if event["event"] == "ask":
+            trial = trial_of(event)
+            self.trials[trial.number] = trial
+        elif event["event"] in ("tell", "fail"):
+            number = cast("int", event["number"])
+            self.trials[number] = replace(with_outcome(self.trials[number], event))
+
+
+def propose(surrogate: Surrogate, targets: Targets, avoid: Array, seed: int) -> Array:
+    """Return the point (d,) where the misfit is expected to fall most below the best one known.
+
+    Args:
+        surrogate: of the rows, over the unit cube.
+        targets: what was measured.
+        avoid: points (n, d) where the physics failed; nothing close to them is proposed.
+        seed: of candidates and samples.
+    """
+    used, scale = targets.used, targets.sds[targets.used]
+    rng = np.random.default_rng(seed)
+    known, _ = surrogate.predict(surrogate.table.X)
+    misfits = np.sum(((known - targets.values)[:, used] / scale) ** 2, axis=1)
+    points = _candidates(surrogate.table.X[np.argsort(misfits)[:3]], rng, seed)
+    if len(avoid):
+        far = np.linalg.norm(points[:, None] - avoid[None], axis=2).min(axis=1) > FAILURE_RADIUS
+        points = points[far] if far.any() else points
+    mean, sd = surrogate.predict(points)[0], surrogate.latent_sd(points)
+    z = rng.standard_normal((SAMPLES, int(used.sum())))
+    gain = np.zeros(len(points))
+    for sample in z:
+        misfit = np.sum(((mean[:, used] + sd[:, used] * sample - targets.values[used]) / scale) ** 2, axis=1)
+        gain += np.maximum(misfits.min() - misfit, 0)
+    if gain.max() > 0:
+        return np.asarray(points[np.argmax(gain)])
+    return np.asarray(points[np.argmin(np.sum(((mean - targets.values)[:, used] / scale) ** 2, axis=1))])
+
+
+def _candidates(best: Array, rng: np.random.Generator, seed: int) -> Array:
+    dimensions = best.shape[1]
+    near = np.repeat(best, NEAR, axis=0) + CLOSE * rng.standard_normal((NEAR * len(best), dimensions))
+    return np.vstack([sobol_points(dimensions, seed, CANDIDATES), np.clip(near, 0, 1)])
+
+
+def _failed_in_physics(trial: Trial) -> bool:
+    return isinstance(trial.outcome, Failed) and trial.outcome.kind not in ("infrastructure", "interrupted")

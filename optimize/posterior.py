@@ -1,0 +1,176 @@
+"""What measured values say of parameters: the posterior over a box, through a surrogate of the simulations.
+
+Row i was measured as m_i with standard deviation s_i. Its simulated value y_i over the parameters comes from a
+surrogate with variance v_i; the model's own error is as large as f s_i with one unknown f for all rows:
+m_i ~ N(y_i, s_i^2 (1 + f^2) + v_i). The prior is even over the box (unit cube) and over the listed f. A discrepancy so
+treated after Kennedy and O'Hagan (J. R. Stat. Soc. B 63 (2001) 425), here without a shape of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mesoforge.optimize.strategies.sobol import sobol_points
+from mesoforge.surrogate.table import Array, Surrogate
+
+Truths: TypeAlias = npt.NDArray[np.bool_]
+DISCREPANCIES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""The model's error over the measurement's, each as likely beforehand."""
+POINTS = 2**12
+ROUNDS = 5
+ENOUGH = 400.0
+"""Effective number of points at which the box is no longer narrowed."""
+NEGLIGIBLE = 10.0
+"""Points whose log density is so far below the best one's carry nothing."""
+MARGIN = 0.05
+"""By which a narrowed box is wider than the points that count, as a share of the unit cube."""
+CENTRAL = (0.025, 0.975)
+EVEN_SD = 1 / np.sqrt(12)
+"""Standard deviation of an even prior on the unit interval."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Targets:
+    """What was measured: names, values (m,) and standard deviations (m,); ``held`` (m,) rows are only foretold."""
+
+    names: tuple[str, ...]
+    values: Array
+    sds: Array
+    held: Truths
+
+    @property
+    def used(self) -> Truths:
+        """Which rows are fitted to, (m,) of truth values."""
+        return ~self.held
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Posterior:
+    """Points (k, d) of the unit cube, their probability (k,), and each row's simulated mean and sd there, (k, m).
+
+    ``log_likelihood`` (k, f, m) is that of each row for each discrepancy.
+    """
+
+    targets: Targets
+    points: Array
+    weight: Array
+    mean: Array
+    sd: Array
+    log_likelihood: Array
+
+    @property
+    def best(self) -> Array:
+        """The most probable point (d,)."""
+        return np.asarray(self.points[np.argmax(self.weight)])
+
+    @property
+    def at_best(self) -> Array:
+        """What is simulated at the most probable point, (m,)."""
+        return np.asarray(self.mean[np.argmax(self.weight)])
+
+    @property
+    def effective(self) -> float:
+        """Effective number of points."""
+        return float(1 / np.sum(self.weight**2))
+
+    @property
+    def interval(self) -> Array:
+        """Central 95 % interval of each parameter, (2, d), in the unit cube."""
+        return np.stack([quantiles(column, self.weight, CENTRAL) for column in self.points.T], axis=1)
+
+    @property
+    def determined(self) -> Array:
+        """By how much the data narrow each parameter: 1 - sd / sd of the even prior, (d,); 0 is not at all."""
+        centre = self.weight @ self.points
+        return np.asarray(1 - np.sqrt(self.weight @ (self.points - centre) ** 2) / EVEN_SD)
+
+    @property
+    def correlation(self) -> Array:
+        """Correlation of the parameters, (d, d)."""
+        spread = self.points - self.weight @ self.points
+        covariance = spread.T @ (spread * self.weight[:, None])
+        scale = np.sqrt(np.diag(covariance))
+        return np.asarray(covariance / np.outer(scale, scale))
+
+    @property
+    def discrepancy(self) -> float:
+        """Mean of the model's error over the measurement's, f."""
+        total = self.log_likelihood[..., self.targets.used].sum(axis=2)
+        share = np.exp(total - total.max())
+        return float(np.sum(share.sum(axis=0) * DISCREPANCIES) / share.sum())
+
+    def foretold(self) -> tuple[Array, Array]:
+        """Return each row foretold by all other rows that are fitted to: mean (m,) and sd (m,), emulator included."""
+        columns = [self._foretold(row) for row in range(len(self.targets.names))]
+        means, sds = zip(*columns, strict=True)
+        return np.array(means), np.array(sds)
+
+    def _foretold(self, row: int) -> tuple[float, float]:
+        others = self.targets.used.copy()
+        others[row] = False
+        joint = self.log_likelihood[..., others].sum(axis=2)
+        weight = np.exp(joint - joint.max())
+        weight /= weight.sum()
+        error = self.targets.sds[row] * np.array(DISCREPANCIES)
+        mean = float(weight.sum(axis=1) @ self.mean[:, row])
+        spread = (self.mean[:, [row]] - mean) ** 2 + self.sd[:, [row]] ** 2 + error**2
+        return mean, float(np.sqrt(np.sum(weight * spread)))
+
+    def draw(self, count: int, seed: int) -> Array:
+        """Return points (count, d) drawn from the posterior."""
+        chosen = np.random.default_rng(seed).choice(len(self.points), size=count, p=self.weight)
+        return np.asarray(self.points[chosen])
+
+
+def posterior(surrogate: Surrogate, targets: Targets, seed: int, noise: Array | None = None) -> Posterior:
+    """Return the posterior; the box is narrowed to where probability lies until enough points carry it.
+
+    Args:
+        surrogate: of all rows, over the unit cube.
+        targets: what was measured.
+        seed: of the points.
+        noise: variance (m,) of the simulated rows from their seeds; without it the surrogate's own.
+    """
+    dimensions = surrogate.table.X.shape[1]
+    low, high = np.zeros(dimensions), np.ones(dimensions)
+    found = _over(surrogate, targets, (low, high), seed, noise)
+    for turn in range(1, ROUNDS):
+        if found.effective >= ENOUGH:
+            break
+        near = found.points[found.weight > found.weight.max() * np.exp(-NEGLIGIBLE)]
+        low, high = (np.clip(edge, 0, 1) for edge in (near.min(axis=0) - MARGIN, near.max(axis=0) + MARGIN))
+        found = _over(surrogate, targets, (low, high), seed + turn, noise)
+    return found
+
+
+def _over(
+    surrogate: Surrogate, targets: Targets, box: tuple[Array, Array], seed: int, noise: Array | None
+) -> Posterior:
+    low, high = box
+    points = low + (high - low) * sobol_points(len(low), seed, POINTS)
+    mean, whole = surrogate.predict(points)
+    sd = whole if noise is None else np.sqrt(surrogate.latent_sd(points) ** 2 + noise)
+    rows = log_likelihood(mean, sd, targets)
+    joint = rows[..., targets.used].sum(axis=2)
+    weight = np.exp(joint - joint.max()).sum(axis=1)
+    return Posterior(targets, points, weight / weight.sum(), mean, sd, rows)
+
+
+def log_likelihood(mean: Array, sd: Array, targets: Targets) -> Array:
+    """Return the log likelihood (k, f, m) of each measured row at means and sds (k, m), for each discrepancy f."""
+    wider = 1 + np.square(DISCREPANCIES)
+    variance = wider[None, :, None] * targets.sds**2 + sd[:, None, :] ** 2
+    miss = (targets.values - mean)[:, None, :]
+    return np.asarray(-0.5 * (miss**2 / variance + np.log(2 * np.pi * variance)))
+
+
+def quantiles(values: Array, weight: Array, levels: Sequence[float]) -> Array:
+    """Return weighted quantiles of values (k,)."""
+    order = np.argsort(values)
+    reached = np.cumsum(weight[order])
+    return np.asarray(values[order][np.searchsorted(reached, np.array(levels) * reached[-1]).clip(0, len(values) - 1)])
