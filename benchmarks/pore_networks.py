@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import Failure
-from mesoforge.physics.manufacture import BEADS, STAGES, obtain
+from mesoforge.physics.manufacture import BEADS, obtain
 from mesoforge.physics.microstructure.measure import measure
 from mesoforge.physics.microstructure.quantity import Conductors
 from mesoforge.physics.recipe import Recipe, load_recipe
@@ -29,8 +30,9 @@ SHOWN = (
     "network_large_coordination_mean", "pore_diameter_mean", "tortuosity_factor_z", "tortuosity_factor_z_blocking",
     "tortuosity_factor_z_without_cbd", "cbd_fraction", "surface_sa", "surface_sq", "collector_sa",
     "krumbein_sphericity_voxels", "wadell_sphericity_mean", "orientation_order", "active_surface_share",
-    "collector_coverage_active",
+    "collector_coverage_active", "seconds",
 )  # fmt: skip
+MADE = ("packing", "slurry", "drying", "calendering")
 GROUPS = ("phases", "transport", "interfaces", "flatness", "pore_sizes", "pore_network", "particles")
 
 
@@ -42,15 +44,17 @@ def main() -> None:
     parser.add_argument("--edges", type=float, nargs="+", default=[0.25, 0.4, 0.642])
     chosen = parser.parse_args()
     recipe = load_recipe(chosen.recipe) if chosen.recipe else Recipe()
-    done = obtain(recipe, Store(chosen.home / "store"), STAGES)
+    done = obtain(recipe, Store(chosen.home / "store"), MADE)
     if isinstance(done, Failure):
         raise SystemExit(f"failed in {done.stage}: {done.reason}")
     columns = {}
     for stage, word in (("drying", "dried"), ("calendering", "calendered")):
         beads = Beads.load(done[stage].folder / BEADS)
         for edge in chosen.edges:
+            began = time.process_time()
             voxels = voxelise(beads, recipe.with_values({"numerics.voxel": edge}))
             columns[f"{word} {edge:g}"] = measure(voxels, Conductors(recipe.drying.cbd_nanoporosity), GROUPS).numbers
+            columns[f"{word} {edge:g}"]["seconds"] = time.process_time() - began
     print(f"{'':34}" + "".join(f"{name:>17}" for name in columns))
     for name in SHOWN:
         print(f"{name:34}" + "".join(f"{found.get(name, float('nan')):17.3f}" for found in columns.values()))

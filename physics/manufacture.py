@@ -22,7 +22,7 @@ from mesoforge.physics.shapes.stack import checksum
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 2, "slurry": 4, "drying": 8, "calendering": 12, "measurement": 5}
+VERSIONS = {"packing": 3, "slurry": 4, "drying": 8, "calendering": 12, "measurement": 6}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {

@@ -15,7 +15,8 @@ from mesoforge.physics.shapes.shape import krumbein_sphericity
 from mesoforge.physics.voxels import Voxels
 
 UM_PER_CM = 1e4
-
+SHAPED = 20
+"""Fewest beads of a particle whose shape is reported."""
 
 OWN: dict[str, Property] = {
     "porosity": Property("", "pores and nanopores, by mass balance over the released thickness"),
@@ -45,11 +46,13 @@ OWN: dict[str, Property] = {
     "calendering_pressure": Property("MPa", "pressure on the electrode at maximum load"),
     "cbd_nanoporosity": Property("", "nanopores inside the CBD after calendering, by volume"),
     "pore_diameter_mean": Property("um", "mean local thickness of the pores, by volume"),
-    "krumbein_sphericity_mean": Property("", "mean (bc/a^2)^(1/3) of the secondary particles' inertia ellipsoids"),
+    "krumbein_sphericity_mean": Property(
+        "", "mean (bc/a^2)^(1/3) of the inertia ellipsoids of particles of 20 beads and more"
+    ),
     "secondary_particles": Property("", "number of secondary particles"),
     "largest_particle": Property("um", "equivalent-sphere diameter of the largest secondary particle"),
 }
-"""What every electrode has."""
+"""What every electrode has; the sphericity where a particle has beads enough."""
 PROPERTIES: dict[str, Property] = OWN | {name: what for name, what in IMAGE_PROPERTIES.items() if name not in OWN}
 """All that may be known of an electrode, and be an objective; what has no value in one electrode is left out there."""
 
@@ -104,13 +107,11 @@ def structure(voxels: Voxels, recipe: Recipe) -> dict[str, float]:
 
 
 def particles(beads: Beads, recipe: Recipe) -> dict[str, float]:
-    """Return number, size and shape of the secondary particles."""
-    pitch = recipe.particles.primary_diameter
-    numbers = np.unique(beads.particle[beads.particle > 0])
-    shapes = [krumbein_sphericity(beads.position[beads.particle == number], pitch) for number in numbers]
-    largest = np.bincount(beads.particle)[1:].max()
+    """Return number, size and shape of the secondary particles; no shape where none has SHAPED beads."""
+    counts = np.bincount(beads.particle)[1:]
+    numbers = np.flatnonzero(counts >= SHAPED) + 1
+    shapes = [krumbein_sphericity(beads.position[beads.particle == number]) for number in numbers]
     return {
-        "secondary_particles": float(len(numbers)),
-        "krumbein_sphericity_mean": float(np.mean(shapes)),
-        "largest_particle": float((6 / np.pi * largest) ** (1 / 3) * pitch),
-    }
+        "secondary_particles": float(np.count_nonzero(counts)),
+        "largest_particle": float((6 / np.pi * counts.max()) ** (1 / 3) * recipe.particles.primary_diameter),
+    } | ({"krumbein_sphericity_mean": float(np.mean(shapes))} if shapes else {})

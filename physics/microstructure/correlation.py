@@ -56,11 +56,16 @@ def correlation_length(correlation: Reals, share: float) -> float:
     return float(np.trapezoid(np.maximum(covariance[:end], 0)))
 
 
-def mean_chord(indicator: NDArray[np.bool_], axis: int) -> float:
-    """Return the mean length of the pieces of lines along an axis inside a phase [voxels], cut ones included."""
+def mean_chord(indicator: NDArray[np.bool_], axis: int, *, closes: bool = False) -> float:
+    """Return the mean length of the pieces of lines along an axis inside a phase [voxels], cut ones included.
+
+    Along an axis that closes a piece goes on beyond the side; a line that never leaves the phase counts as one piece.
+    """
     rows = np.moveaxis(indicator, axis, 2)
-    starts = int(np.count_nonzero(rows[:, :, 0])) + int(np.count_nonzero(rows[:, :, 1:] & ~rows[:, :, :-1]))
-    return float(np.count_nonzero(rows)) / max(starts, 1)
+    before = rows[:, :, -1] if closes else np.zeros_like(rows[:, :, 0])
+    starts = int(np.count_nonzero(rows[:, :, 0] & ~before)) + int(np.count_nonzero(rows[:, :, 1:] & ~rows[:, :, :-1]))
+    endless = int(np.count_nonzero(rows.all(axis=2))) if closes else 0
+    return float(np.count_nonzero(rows)) / max(starts + endless, 1)
 
 
 def middle(indicator: NDArray[np.bool_], periodic: Periodic) -> tuple[NDArray[np.bool_], Periodic]:
@@ -79,8 +84,11 @@ def _measure(voxels: Voxels, _: Conductors) -> Found:
     length = correlation_length(two_point(inner, closing), share) * voxels.edge if mixed else "only one phase"
     return {
         "pore_correlation_length": length,
-        **{f"pore_chord_{name}": mean_chord(pore, axis) * voxels.edge for axis, name in enumerate("xyz")},
-        **{f"active_chord_{name}": mean_chord(active, axis) * voxels.edge for axis, name in enumerate("xyz")},
+        **{
+            f"{phase}_chord_{name}": mean_chord(inside, axis, closes=voxels.periodic[axis]) * voxels.edge
+            for phase, inside in (("pore", pore), ("active", active))
+            for axis, name in enumerate("xyz")
+        },
     }
 
 

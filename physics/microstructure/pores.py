@@ -5,31 +5,42 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mesoforge.physics.beads import wrapped
 from mesoforge.physics.microstructure.quantity import Conductors, Found, Measure, Property
-from mesoforge.physics.voxels import PORE, Voxels
+from mesoforge.physics.microstructure.unrolled import cut_back, depths, origin, unrolled
+from mesoforge.physics.voxels import PORE, Periodic, Voxels
 
 RESOLVED = 1.0
 """Radius above which the paper counts pores and throats [um]."""
 UM_PER_M = 1e6
+MARGIN, NEAR = 4, 8
+"""How far SNOW looks beyond a side that closes: so many times the deepest pore's radius, and so many voxels more."""
+POINTS = ("pore.coords", "pore.local_peak", "pore.global_peak", "pore.geometric_centroid", "throat.global_peak")
+"""What of PoreSpy's network is a place."""
 Reals = NDArray[np.float64]
+Raw = dict[str, NDArray[Any]]
 
 
 def local_diameters(voxels: Voxels) -> Reals:
     """Return the local thickness of the pores at each of their voxels [um], (n,).
 
-    It is the diameter of the largest sphere that holds the point and fits into the pores (PoreSpy); nanopores inside
-    the CBD are not resolved.
+    It is the diameter of the largest sphere that holds the point and fits into the pores (PoreSpy), across sides that
+    close; nanopores inside the CBD are not resolved.
     """
     pores = voxels.phase == PORE
     if not pores.any():
         return np.zeros(0)
     from porespy.filters import local_thickness
 
-    radii = np.asarray(local_thickness(pores, sizes=25))
+    deep = depths(pores, voxels.periodic)
+    margin = 2 * int(np.ceil(deep.max())) if any(voxels.periodic) and not pores.all() else 0
+    wide, far = (unrolled(one, voxels.periodic, margin) for one in (pores, deep))
+    radii = cut_back(np.asarray(local_thickness(wide, dt=far, sizes=25)), voxels.periodic, margin)
     return np.asarray(2 * radii[radii > 0] * voxels.edge, dtype=np.float64)
 
 
@@ -55,7 +66,7 @@ class PoreNetwork:
     conns: NDArray[np.int64]
     throat_radius: Reals
     throat_inscribed: Reals
-    raw: dict[str, NDArray[np.generic]]
+    raw: Raw
 
     @property
     def coordination(self) -> NDArray[np.int64]:
@@ -81,14 +92,9 @@ class PoreNetwork:
 def pore_network(voxels: Voxels) -> PoreNetwork:
     """Extract the network of the pores (Gostick, Phys. Rev. E 96 (2017) 023307); nanopores are not resolved.
 
-    Sides are not joined where they are periodic: a pore across a side counts twice.
+    A pore across a side that closes counts once, and a throat through that side joins its two pores.
     """
-    from porespy.networks import snow2
-
-    # It warns that a small image is not shared out among processes, which was not asked for.
-    logging.getLogger("porespy.networks._snow2").setLevel(logging.ERROR)
-    found = snow2(voxels.phase == PORE, boundary_width=0, voxel_size=voxels.edge / UM_PER_M, parallel_kw=None).network
-    raw = {name: np.asarray(values) for name, values in found.items() if name.startswith(("pore.", "throat."))}
+    raw = _snow(voxels)
     return PoreNetwork(
         coords=raw["pore.coords"] * UM_PER_M,
         radius=raw["pore.equivalent_diameter"] / 2 * UM_PER_M,
@@ -98,6 +104,52 @@ def pore_network(voxels: Voxels) -> PoreNetwork:
         throat_inscribed=raw["throat.inscribed_diameter"] / 2 * UM_PER_M,
         raw=raw,
     )
+
+
+def _snow(voxels: Voxels) -> Raw:
+    """Run SNOW on the pores, unrolled beyond the sides that close, and join what is the same pore."""
+    from porespy.networks import snow2
+
+    # It warns that a small image is not shared out among processes, which was not asked for.
+    logging.getLogger("porespy.networks._snow2").setLevel(logging.ERROR)
+    pores, edge = voxels.phase == PORE, voxels.edge / UM_PER_M
+    start = origin(pores, voxels.periodic)
+    margin = MARGIN * int(np.ceil(depths(pores, voxels.periodic).max())) + NEAR if any(voxels.periodic) else 0
+    wide = unrolled(np.roll(pores, np.negative(start), (0, 1, 2)), voxels.periodic, margin)
+    found = snow2(wide, boundary_width=0, voxel_size=edge, parallel_kw=None).network
+    raw = {name: np.asarray(values) for name, values in found.items() if name.startswith(("pore.", "throat."))}
+    return _rolled_up(raw, np.array(start) * edge, np.array(pores.shape) * edge, voxels.periodic, margin * edge)
+
+
+def _rolled_up(raw: Raw, start: Reals, size: Reals, periodic: Periodic, margin: float) -> Raw:
+    """Keep of an unrolled network the pores whose middle lies in the image, and each of their throats once; in m.
+
+    A throat to a copy beyond a side is found twice, from either pore: that of the pore with the lesser number stays. A
+    pore that meets its own copy has no throat for that.
+    """
+    closes = np.array(periodic)
+    place = raw["pore.coords"] - np.where(closes, margin, 0)
+    inside = ((place >= 0) & (place < size) | ~closes).all(axis=1)
+    number = _numbered(place, inside, np.where(closes, size, 0))
+    ends = raw["throat.conns"].astype(np.int64).reshape(-1, 2)
+    own, same = inside[ends], number[ends]
+    lesser = np.where(same[:, 0] < same[:, 1], own[:, 0], own[:, 1]) & (same[:, 0] != same[:, 1])
+    kept = {name: values[lesser if name.startswith("throat.") else inside] for name, values in raw.items()}
+    moved = np.where(closes, start - margin, 0)
+    for name in POINTS:
+        kept[name] = np.where(closes, (kept[name] + moved) % size, kept[name])
+    return kept | {"throat.conns": np.sort(same[lesser], axis=1)}
+
+
+def _numbered(place: Reals, inside: NDArray[np.bool_], period: Reals) -> NDArray[np.int64]:
+    """Return the number of each pore's original: the pore inside that is nearest across the sides, (pores,)."""
+    from scipy.spatial import cKDTree
+
+    folded = np.where(period > 0, wrapped(place, np.where(period > 0, period, np.inf)), place)
+    tree = cKDTree(folded[inside], boxsize=period)
+    number: NDArray[np.int64] = np.cumsum(inside) - 1
+    number[~inside] = tree.query(folded[~inside])[1]
+    return number
 
 
 def _sizes(voxels: Voxels, _: Conductors) -> Found:

@@ -27,20 +27,21 @@ class ShapeSource(Protocol):
         ...
 
 
-def inertia_axes(beads: Points, pitch: float) -> Points:
-    """Return the semi-axes a >= b >= c [um] of the ellipsoid with the particle's second moments.
+def inertia_axes(beads: Points) -> Points:
+    """Return the semi-axes a >= b >= c [um] of the ellipsoid with the second moments of the beads' centres (n, 3).
 
-    Each bead counts as a cube of the pitch, whose own second moment keeps a single bead from having none.
+    Sums over the points of a lattice that lie in a body are its integrals in the mean over the lattice's places: beads
+    taken as cubes, with second moments of their own, would make every axis too long (3 % at 60 beads).
     """
     centred = beads - beads.mean(axis=0)
-    moments = np.linalg.eigvalsh(centred.T @ centred / len(beads) + np.eye(3) * pitch**2 / 12)
+    moments = np.linalg.eigvalsh(centred.T @ centred / len(beads)).clip(0)
     axes: Points = np.sqrt(5 * moments[::-1])
     return axes
 
 
-def krumbein_sphericity(beads: Points, pitch: float) -> float:
-    """Return (bc / a^2)^(1/3) of the inertia ellipsoid (Krumbein; Xu et al., figure 4)."""
-    a, b, c = inertia_axes(beads, pitch)
+def krumbein_sphericity(beads: Points) -> float:
+    """Return (bc / a^2)^(1/3) of the inertia ellipsoid (Krumbein; Xu et al., figure 4); coarse below 20 beads."""
+    a, b, c = inertia_axes(beads)
     return float((b * c / a**2) ** (1 / 3))
 
 

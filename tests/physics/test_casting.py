@@ -76,9 +76,7 @@ def test_beads_lie_where_the_particle_is(library: Library, beads: int) -> None:
     made = cast(mask, library.voxel_um, beads, rng)
     places = np.floor((made.shape.beads + made.centre) / library.voxel_um).astype(int) + 1
     assert np.pad(mask, 2)[tuple((places + 1).T)].mean() > 0.88
-    assert krumbein_sphericity(made.shape.beads, made.shape.pitch) == pytest.approx(
-        library.figures["krumbein"][row], abs=0.05
-    )
+    assert krumbein_sphericity(made.shape.beads) == pytest.approx(library.figures["krumbein"][row], abs=0.05)
 
 
 def test_a_scaled_mirror_image_is_the_particle_larger_and_turned_over(library: Library) -> None:

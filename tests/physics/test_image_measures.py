@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from making import small
+from scipy.ndimage import gaussian_filter
 
 from mesoforge.errors import InputError
 from mesoforge.physics.beads import ACTIVE, CBD
@@ -282,6 +283,14 @@ def test_chords_of_layers_are_their_thickness() -> None:
     phase[:, :, 3:8] = phase[:, :, 15:22] = True
     assert mean_chord(phase, 2) == 6
     assert mean_chord(phase, 0) == 8
+    assert mean_chord(phase, 0, closes=True) == 8  # endless, counted as one piece
+
+
+@pytest.mark.parametrize("by", range(0, 30, 7))
+def test_chords_go_on_beyond_a_side_that_closes(by: int) -> None:
+    phase = np.zeros((8, 8, 30), dtype=bool)
+    phase[:, :, 3:8] = phase[:, :, 15:22] = True
+    assert mean_chord(np.roll(phase, by, 2), 2, closes=True) == 6
 
 
 def test_the_network_of_a_lattice_of_cavities_is_that_lattice() -> None:
@@ -289,10 +298,14 @@ def test_the_network_of_a_lattice_of_cavities_is_that_lattice() -> None:
     place = (np.indices((shape,) * 3) + 0.5) % pitch - pitch / 2
     balls = (place**2).sum(axis=0) < 7**2
     tubes = sum((np.delete(place, axis, 0) ** 2).sum(axis=0) < 3**2 for axis in range(3)) > 0
-    net = pore_network(image(np.where(balls | tubes, PORE, ACTIVE)))
+    phase = np.where(balls | tubes, PORE, ACTIVE)
+    net = pore_network(image(phase, periodic=CLOSED))
     assert len(net.radius) == 27
     assert sorted(net.coordination)[-1] == 6
     assert net.coordination.sum() == 2 * 54
+    joined = pore_network(image(phase))
+    assert len(joined.radius) == 27
+    assert sorted(joined.coordination) == [5] * 18 + [6] * 9
     np.testing.assert_allclose(net.inscribed, 7 * EDGE, atol=0.6 * EDGE)
     np.testing.assert_allclose(net.throat_radius, 3 * EDGE, atol=0.6 * EDGE)
     layers = net.along(shape * EDGE, 3)
@@ -309,7 +322,36 @@ def test_the_local_thickness_of_slits_is_weighted_by_their_volume() -> None:
     assert found.mean() == pytest.approx((5 * 5 + 11 * 11) / 16 * EDGE, abs=EDGE)
 
 
+def noise(shape: tuple[int, int, int] = (34, 30, 24)) -> np.ndarray:
+    """Return three phases of smoothed noise, periodic in x and y."""
+    field = gaussian_filter(np.random.default_rng(3).normal(size=shape), 2, mode=("wrap", "wrap", "nearest"))
+    return np.where(field > np.quantile(field, 0.55), ACTIVE, np.where(field > np.quantile(field, 0.4), CBD, PORE))
+
+
+@pytest.mark.parametrize("by", [(17, 5), (31, 22)])
+def test_what_is_shifted_along_the_collector_has_the_same_pores_and_chords(by: tuple[int, int]) -> None:
+    groups = ("pore_sizes", "pore_network", "correlation")
+    here, there = (measure(image(phase), only=groups).numbers for phase in (noise(), np.roll(noise(), by, (0, 1))))
+    assert there == pytest.approx(here, rel=1e-6)
+
+
+def test_the_pores_of_a_periodic_network_fill_the_pores_and_lie_in_the_image() -> None:
+    net, phase = pore_network(image(noise())), noise()
+    assert (4 / 3 * np.pi * net.radius**3).sum() == pytest.approx(np.count_nonzero(phase == PORE) * EDGE**3)
+    assert (net.coords >= 0).all()
+    assert (net.coords <= np.array(phase.shape) * EDGE).all()
+    assert net.conns.max() < len(net.radius)
+    assert (net.conns[:, 0] < net.conns[:, 1]).all()
+
+
+def test_the_local_thickness_of_a_pore_across_the_sides_is_its_own() -> None:
+    ball = np.where(ellipsoid((11, 11, 11)), PORE, ACTIVE)
+    for by in (0, 32, 25):
+        found = local_diameters(image(np.roll(ball, (by, by), (0, 1))))
+        assert found.mean() == pytest.approx(local_diameters(image(ball, periodic=CLOSED)).mean())
+
+
 def test_generated_shapes_keep_their_sphericity_from_beads_to_numbers() -> None:
     source, rng = SyntheticShapes(small(particles__roughness=0.0).particles), np.random.default_rng(2)
-    found = [krumbein_sphericity(source.shape(200, rng).beads, source.particles.primary_diameter) for _ in range(30)]
+    found = [krumbein_sphericity(source.shape(200, rng).beads) for _ in range(30)]
     assert np.mean(found) == pytest.approx(source.particles.sphericity, abs=0.03)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from making import small
@@ -52,12 +54,19 @@ def test_capacity_is_that_of_the_active_material_that_was_weighed_in() -> None:
 
 
 def test_particles_are_counted_and_the_largest_is_found() -> None:
-    packed = pack(RECIPE)
-    found = particles(packed, RECIPE)
+    recipe = small(particles__primary_diameter=0.8)
+    packed = pack(recipe)
+    found = particles(packed, recipe)
     beads = np.bincount(packed.particle)[1:]
     assert found["secondary_particles"] == len(beads)
-    assert np.pi / 6 * found["largest_particle"] ** 3 == pytest.approx(beads.max() * balance(RECIPE).active_bead_volume)
+    assert np.pi / 6 * found["largest_particle"] ** 3 == pytest.approx(beads.max() * balance(recipe).active_bead_volume)
     assert 0.6 < found["krumbein_sphericity_mean"] < 0.85
+
+
+def test_particles_of_fewer_than_twenty_beads_have_no_shape() -> None:
+    packed = pack(RECIPE)
+    few = replace(packed, particle=np.where(packed.particle > 0, np.arange(len(packed)) // 19 + 1, 0).astype(np.int32))
+    assert "krumbein_sphericity_mean" not in particles(few, RECIPE)
 
 
 def test_every_property_has_a_meaning_and_units_are_the_ones_of_the_field() -> None:
