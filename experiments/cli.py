@@ -14,6 +14,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.manners_cli import completion, doctor, init, schema, show_cost, validate
 from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.report_cli import report
 from mesoforge.experiments.shapes_cli import shapes
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def app(*, debug: bool) -> None:
 
 
 app.add_command(shapes)
-for verb in (init, validate, schema, doctor, completion):
+for verb in (init, validate, schema, doctor, completion, report):
     app.add_command(verb)
 
 

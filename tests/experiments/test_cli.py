@@ -45,6 +45,7 @@ VERBS = (
     "schema",
     "doctor",
     "completion",
+    "report",
 )
 PATIENCE_S = 120.0
 MARK = "MESOFORGE_TEST_RUN"
