@@ -29,6 +29,7 @@ _STYLE: Final[Any] = {
     "axes.spines.right": False,
     "axes.edgecolor": INK,
     "legend.frameon": False,
+    "svg.hashsalt": "mesoforge",
 }
 
 
@@ -40,10 +41,12 @@ class NoPicture:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG by way of a temporary name; the same figure gives the same bytes."""
+    """Write a figure as PNG or SVG, as the path ends, by way of a temporary name; same figures give same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": None}, facecolor="white")
+    kind = "svg" if path.suffix == ".svg" else "png"
+    dated = {"Date": None} if kind == "svg" else {"Software": None}
+    figure.savefig(part, format=kind, dpi=_DPI, metadata=dated, facecolor="white")
     return part.replace(path)
 
 

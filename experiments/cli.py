@@ -12,8 +12,10 @@ import click
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.calibrate_cli import calibrate
+from mesoforge.experiments.manners_cli import completion, doctor, init, schema, show_cost, validate
 from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.report_cli import report
 from mesoforge.experiments.shapes_cli import shapes
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def app(*, debug: bool) -> None:
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
     mesoforge forcefield show                       how beads act on one another, and what is fitted
     mesoforge make mine.yaml --set calendering.pressure=150
+    mesoforge init                                  a commented study to begin with; then 'mesoforge validate'
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
     mesoforge calibrate examples/calibrate_slurry.yaml    fit the force field to what was measured
     mesoforge dashboard --study quickstart          review every electrode in MLflow
@@ -48,16 +51,20 @@ def app(*, debug: bool) -> None:
 
 
 app.add_command(shapes)
-app.add_command(calibrate)
+for verb in (calibrate, init, validate, schema, doctor, completion, report):
+    app.add_command(verb)
 
 
 @app.command()
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change an input, e.g. calendering.gap=15.")
 @click.option("--seed", type=int, help="Seed of everything random.")
+@click.option("--dry-run", is_flag=True, help="Say what it would cost, and make nothing.")
 @home_option
 @json_option
-def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: Path, *, as_json: bool) -> None:
+def make(
+    recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: Path, *, dry_run: bool, as_json: bool
+) -> None:
     r"""Make and measure one electrode in LAMMPS.
 
     RECIPE is a YAML file; what it leaves out has its default ('mesoforge recipe' prints them all). Without a file it is
@@ -73,6 +80,11 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
     from mesoforge.experiments.work import electrode_name
 
     chosen = chosen_recipe(recipe, changes, seed)
+    if dry_run:
+        from mesoforge.experiments.cost import make_cost
+
+        print_result(make_cost(chosen, Home(home)), show_cost, as_json=as_json)
+        return
     with printing.stages(quiet=as_json) as on_stage:
         value = make_one(chosen, Home(home), on_stage, _warn)
     if "kind" in value:
@@ -160,6 +172,7 @@ def _study_command(kind: Kind, text: str) -> click.Command:
     @click.option("--budget", metavar="S+P+C", help="Simulations: start + proposed + confirmations, e.g. 6+6+2.")
     @click.option("--workers", type=click.IntRange(1, 1024), help="Simulations at a time.")
     @click.option("--strategy", help="How points are proposed: botorch, optuna-tpe, optuna-nsga2, sobol, ...")
+    @click.option("--dry-run", is_flag=True, help="Check the study and say what it would cost; simulate nothing.")
     @home_option
     @tracking_option
     @json_option
@@ -171,16 +184,23 @@ def _study_command(kind: Kind, text: str) -> click.Command:
         home: Path,
         tracking_uri: str | None,
         *,
+        dry_run: bool,
         as_json: bool,
     ) -> None:
         from mesoforge.experiments import printing
         from mesoforge.experiments.drive import drive
         from mesoforge.experiments.home import Home
-        from mesoforge.experiments.study import load_study, parse_budget
+        from mesoforge.experiments.study import parse_budget
+        from mesoforge.experiments.validating import load_checked_study
 
         changes: dict[str, Any] = {"budget": parse_budget(budget)} if budget else {}
         changes |= {name: value for name, value in (("workers", workers), ("strategy", strategy)) if value is not None}
-        plan = load_study(study, kind, changes)
+        plan = load_checked_study(study, kind, changes)
+        if dry_run:
+            from mesoforge.experiments.cost import study_cost
+
+            print_result(study_cost(plan, Home(home)), show_cost, as_json=as_json)
+            return
         with printing.Trials(plan, quiet=as_json) as trials:
             found = drive(plan, Home(home), trials.follow, _warn, tracking_uri=tracking_uri)
         print_result(found, lambda value: printing.findings(value, plan, home), as_json=as_json)

@@ -11,6 +11,8 @@ from typing import Any, cast
 
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pool import local_pool
+from mesoforge.experiments.report import study_report
+from mesoforge.experiments.report_page import write_page
 from mesoforge.experiments.runner import Watch, Work, run
 from mesoforge.experiments.study import SINGLE, Kind, Plan, Study
 from mesoforge.experiments.tracking import Tracker, TrackingError
@@ -132,7 +134,9 @@ def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work:
 def conclude(plan: Plan, campaign: Campaign, home: Home, follower: Follower) -> dict[str, Any]:
     """Write a campaign's findings to its folder and to MLflow, and return them."""
     found = verdict(plan, campaign)
-    write_verdict(found, plan, campaign, home.study(plan.study.name))
+    folder = home.study(plan.study.name)
+    write_verdict(found, plan, campaign, folder)
+    write_page(study_report(found, plan, campaign, home), folder / "report.html")
     follower.finish("finished" if campaign.done else "interrupted", winner(campaign))
     return found
 

@@ -1,4 +1,4 @@
-"""Pictures of one electrode from its arrays: cross-section, profile, calendering curve and, off-screen, a 3D view.
+"""Pictures of one electrode from its arrays: cross-section, profile and, off-screen, 3D views of phases and pores.
 
 Phases are 0 pore, 1 active material, 2 carbon-binder domain (CBD) on voxels (nx, ny, nz), z from the current collector
 up. Files are PNG, written whole or not at all.
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
+
+    from mesoforge.physics.microstructure.pores import PoreNetwork
 
 PORE, ACTIVE, CBD = 0, 1, 2
 _REDS: Final = (0.30, 0.95)  # the part of matplotlib's "Reds" that is neither white nor black
@@ -69,28 +71,6 @@ def phase_profile(z_um: NDArray[Any], fractions: Mapping[str, NDArray[Any]], pat
         return save(figure, path)
 
 
-def stress_thickness(thickness_um: NDArray[Any], pressure_mpa: NDArray[Any], path: Path) -> Path:
-    """Draw a calendering curve: ``pressure_mpa`` (n,) against ``thickness_um`` (n,) in the order of time."""
-    if np.shape(thickness_um) != np.shape(pressure_mpa) or np.size(pressure_mpa) < 2:
-        raise InputError(
-            f"The calendering curve came with {np.size(thickness_um)} thicknesses and {np.size(pressure_mpa)} "
-            "pressures: give as many of each, at least two."
-        )
-    thickness, pressure = np.asarray(thickness_um, dtype=float), np.asarray(pressure_mpa, dtype=float)
-    top = int(np.argmax(pressure))
-    with style():
-        figure, (axes,) = new_figure(6.2, 4.4)
-        axes.plot(thickness[: top + 1], pressure[: top + 1], color=COLOURS["active material"], lw=2, label="loading")
-        axes.plot(thickness[top:], pressure[top:], color=COLOURS["CBD"], lw=2, ls="--", label="unloading")
-        _mark(axes, thickness[top], pressure[top], f"{pressure[top]:.3g} MPa, {thickness[top]:.1f} µm under load")
-        if top < pressure.size - 1:
-            _mark(axes, thickness[-1], pressure[-1], f"{thickness[-1]:.1f} µm after release")
-        axes.set(xlabel="Thickness (µm)", ylabel="Pressure of the plane (MPa)")
-        axes.set_ylim(bottom=min(0.0, float(pressure.min())), top=1.12 * float(pressure.max()) or None)
-        axes.legend(loc="upper right")
-        return save(figure, path)
-
-
 def view_3d(
     phase: NDArray[Any], particle: NDArray[Any] | None, voxel_um: float, path: Path, limit_s: float = 120.0
 ) -> Path | NoPicture:
@@ -105,6 +85,25 @@ def view_3d(
         arrays = Path(folder) / "arrays.npz"
         ids = np.zeros(phase.shape, np.int32) if particle is None else particle
         np.savez(arrays, phase=phase, particle=ids, voxel_um=voxel_um)
+        return _render(arrays, path, limit_s)
+
+
+def pore_network_3d(
+    net: PoreNetwork, sides: tuple[float, float, float], path: Path, limit_s: float = 120.0
+) -> Path | NoPicture:
+    """Render pores as spheres and throats as sticks, coloured by radius; ``sides`` are the volume's [um].
+
+    Returns:
+        The picture, or why there is none.
+    """
+    if not len(net.radius):
+        return NoPicture("There are no pores.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = Path(folder) / "arrays.npz"
+        np.savez(
+            arrays, coords=net.coords, radius=net.inscribed, conns=net.conns, throat=net.throat_inscribed, sides=sides
+        )
         return _render(arrays, path, limit_s)
 
 
@@ -237,8 +236,3 @@ def _draw_profile(axes: Axes, z_um: NDArray[Any], name: str, percent: NDArray[np
     colour = {"pore": INK}.get(name) or COLOURS.get(name)
     (line,) = axes.plot(z_um, percent, lw=2, color=colour, label=f"{name} {mean:.1f} %")
     axes.axhline(mean, color=line.get_color(), ls="--", lw=0.9, alpha=0.7)
-
-
-def _mark(axes: Axes, x: float, y: float, words: str) -> None:
-    axes.plot([x], [y], "o", color=INK, ms=5, zorder=5)
-    axes.annotate(words, (x, y), xytext=(9, 7), textcoords="offset points", fontsize=10)

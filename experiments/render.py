@@ -1,4 +1,4 @@
-"""The 3D view of an electrode, made by a process of its own: ``python -m mesoforge.experiments.render IN.npz OUT.png``.
+"""3D views of an electrode or its pores, by a process of its own: ``-m mesoforge.experiments.render IN.npz OUT.png``.
 
 VTK ends the process where no graphics driver can be had, hence no other module imports this one.
 """
@@ -25,10 +25,12 @@ _MARGIN: Final = 12  # pixels
 
 
 def render(source: Path, path: Path) -> Path:
-    """Render the volume in ``source`` (phase, particle, voxel_um) as a PNG."""
+    """Render what ``source`` holds: a volume (phase, particle, voxel_um) or a network (coords, radius, conns, ...)."""
     if sys.platform == "linux":
         os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")  # needs no display
     with np.load(source, allow_pickle=False) as arrays:
+        if "coords" in arrays:
+            return _network(dict(arrays), path)
         phase, particle, voxel_um = arrays["phase"], arrays["particle"], float(arrays["voxel_um"])
     diameters = equivalent_diameters(particle, voxel_um) if particle.any() else None
     sides = tuple(side * voxel_um for side in phase.shape)
@@ -114,6 +116,54 @@ def _compose(
         if diameters is not None:
             label = "Particle's equivalent diameter (µm)"
             figure.colorbar(red_scale(diameters), ax=axes, label=label, fraction=0.05, pad=0.02, shrink=0.8)
+        return save(figure, path)
+
+
+def _network(arrays: dict[str, NDArray[Any]], path: Path) -> Path:
+    """Render pores as spheres and throats as sticks, both of half their inscribed radius, coloured by it."""
+    import pyvista as pv
+
+    sides, radius, conns = tuple(map(float, arrays["sides"])), arrays["radius"], arrays["conns"]
+    pores = pv.PolyData(arrays["coords"])
+    pores["radius"] = radius
+    spheres = pores.glyph(
+        scale="radius", factor=1.0, geom=pv.Sphere(radius=0.5, theta_resolution=16, phi_resolution=16)
+    )
+    plotter: Any = pv.Plotter(off_screen=True, window_size=list(_WINDOW))
+    plotter.set_background("white")
+    limits = (0.0, float(radius.max()))
+    shown: dict[str, Any] = {"cmap": "viridis", "clim": limits, "show_scalar_bar": False, "ambient": 0.3}
+    plotter.add_mesh(spheres, scalars="radius", **shown)
+    if len(conns):
+        cells = np.column_stack([np.full(len(conns), 2), conns]).ravel()
+        throats = pv.PolyData(arrays["coords"], lines=cells)
+        throats.cell_data["radius"] = arrays["throat"]
+        plotter.add_mesh(throats, scalars="radius", line_width=3, **shown)
+    plotter.add_mesh(pv.Box((0, sides[0], 0, sides[1], 0, sides[2])).extract_all_edges(), color="#555555", line_width=1)
+    strip = 0.03 * max(sides)
+    plotter.add_mesh(pv.Box((0, sides[0], 0, sides[1], -strip, 0)), color=COLOURS["current collector"], ambient=0.3)
+    plotter.view_vector((1.0, -1.25, 0.85), viewup=(0, 0, 1))
+    plotter.enable_anti_aliasing("fxaa")
+    picture: NDArray[np.uint8] = np.asarray(plotter.screenshot(return_img=True))
+    plotter.close()
+    return _compose_network(_crop(picture), sides, limits, path)
+
+
+def _compose_network(
+    picture: NDArray[np.uint8], sides: tuple[float, ...], limits: tuple[float, float], path: Path
+) -> Path:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    with style():
+        figure, (axes,) = new_figure(7.6, 6.2 * picture.shape[0] / picture.shape[1] + 0.6)
+        axes.imshow(picture)
+        axes.set_axis_off()
+        words = "{:.0f} × {:.0f} × {:.0f} µm, drawn at half size".format(*sides)
+        axes.text(0.5, -0.01, words, ha="center", va="top", transform=axes.transAxes)
+        scale = ScalarMappable(Normalize(limits[0], limits[1]), "viridis")
+        label = "Inscribed radius of pore or throat (µm)"
+        figure.colorbar(scale, ax=axes, label=label, fraction=0.05, pad=0.02, shrink=0.8)
         return save(figure, path)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.record import check_study_name
+from mesoforge.experiments.units import quantity
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space, Variable
@@ -97,6 +98,12 @@ class Plan:
         for name in self.problem.objectives.names:
             if name not in PROPERTIES:
                 raise InputError(f"objective '{name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+        for one in self.problem.objectives.each:
+            if one.target is not None and one.target > 1 and quantity(one.name).unit == "%":
+                raise InputError(
+                    f"objective '{one.name}' is to match {one.target:g} but is a fraction, at most 1: "
+                    f"write {one.target / 100:g} for {one.target:g} %, and the tolerance likewise."
+                )
 
     def _check_variables(self) -> None:
         variables = self.problem.space.variables

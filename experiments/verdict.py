@@ -16,6 +16,7 @@ from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.balance import foretold
 
 Json = dict[str, Any]
+FIGURE_KINDS = (".png", ".svg")
 
 
 def verdict(plan: Plan, campaign: Campaign) -> Json:
@@ -57,16 +58,20 @@ def winner(campaign: Campaign) -> str | None:
 
 
 def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> None:
-    """Write a campaign's findings and figures into its folder: JSON, the table of trials as CSV, PNG."""
+    """Write a campaign's findings and figures into its folder: JSON, the table of trials as CSV, PNG and SVG."""
     from mesoforge.experiments.charts import pareto_front, prediction_against_physics
+    from mesoforge.experiments.study_charts import axes_of, hypervolume_chart, parallel_coordinates
 
     (folder / "verdict.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     _write_table(plan, campaign, folder / "trials.csv")
     wanted = plan.problem.objectives
     if len(wanted) and campaign.measured:
         front = [trial.number for trial in campaign.pareto()]
-        pareto_front(campaign.trials, plan.study.objectives, front, folder / "pareto_front.png")
-        prediction_against_physics(campaign.trials, wanted.names, folder / "prediction_against_physics.png")
+        for kind in FIGURE_KINDS:
+            pareto_front(campaign.trials, plan.study.objectives, front, folder / f"pareto_front{kind}")
+            prediction_against_physics(campaign.trials, wanted.names, folder / f"prediction_against_physics{kind}")
+            hypervolume_chart(campaign, folder / f"hypervolume{kind}")
+            parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / f"parallel_coordinates{kind}")
 
 
 def _confirms(trial: Trial) -> bool:

@@ -169,7 +169,7 @@ class Follower:
         tags = {"phase": self.campaign.phase} | ({"winner": winner} if winner else {})
         last = max((trial.ended_at or 0.0 for trial in self.campaign.ended), default=None)
         folder = self.home.study(self.plan.study.name)
-        files = [path for path in sorted(folder.glob("*")) if path.suffix in (".png", ".md", ".json", ".yaml")]
+        files = [path for path in sorted(folder.glob("*")) if path.suffix in (".png", ".html", ".md", ".json", ".yaml")]
         self._try(lambda: self._open().campaign_artifacts(files))
         if (table := folder / "trials.csv").exists():
             self._try(lambda: self._open().campaign_data(table))

@@ -98,7 +98,8 @@ def _failed(failure: Failure, recipe: Recipe, home: Home) -> dict[str, Any]:
 
 def _portray(electrode: Electrode, folder: Path) -> None:
     """Draw an electrode and write down its recipe and log; the properties come last and mark the folder as whole."""
-    from mesoforge.experiments.pictures import cross_section, phase_profile, stress_thickness, view_3d
+    from mesoforge.experiments.calender_charts import stress_thickness
+    from mesoforge.experiments.pictures import cross_section, phase_profile, view_3d
 
     folder.mkdir(parents=True, exist_ok=True)
     for remains in folder.glob("failed_*"):
@@ -111,8 +112,9 @@ def _portray(electrode: Electrode, folder: Path) -> None:
     phase_profile(
         along.height, {shown: along.fractions[name] for name, shown in shares.items()}, folder / "phase_profile.png"
     )
-    shown_strokes = curve[curve[:, 0] != HOLD]
-    stress_thickness(shown_strokes[:, 1], shown_strokes[:, 2], folder / "stress_thickness.png")
+    loading = int(np.sum(curve[:, 0] < HOLD))
+    shown = curve[curve[:, 0] != HOLD]
+    stress_thickness(shown[:, 1], shown[:, 2], folder / "stress_thickness.png", loading)
     view_3d(voxels.phase, voxels.particle, voxels.edge, folder / "view_3d.png")
     _write_recipe(electrode.recipe, folder)
     _write_log(electrode, folder / "lammps_log.txt")

@@ -40,6 +40,12 @@ VERBS = (
     "dashboard",
     "measure",
     "compare",
+    "init",
+    "validate",
+    "schema",
+    "doctor",
+    "completion",
+    "report",
 )
 PATIENCE_S = 120.0
 MARK = "MESOFORGE_TEST_RUN"
@@ -238,7 +244,8 @@ def test_a_store_of_another_version_is_refused_untouched(
 def test_a_wrong_study_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_study(tmp_path, objectives={"beauty": "maximize"})
     assert status_of(["optimize", str(path), "--home", str(tmp_path / "home")]) == 2
-    assert lines(capsys.readouterr().err)[0].startswith("Error: objective 'beauty' is not a property")
+    said = lines(capsys.readouterr().err)[0]
+    assert said.startswith(f"Error: {path}:12: objective 'beauty' is not a property")
     assert status_of(["optimize", str(path), "--budget", "6+6", "--home", str(tmp_path / "home")]) == 2
     assert "must be three whole numbers like 6+6+2" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [path]

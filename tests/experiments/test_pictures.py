@@ -14,14 +14,14 @@ import pytest
 from numpy.typing import NDArray
 
 from mesoforge.errors import InputError
-from mesoforge.experiments import charts, pictures
+from mesoforge.experiments import calender_charts, charts, pictures
+from mesoforge.experiments.calender_charts import stress_thickness
 from mesoforge.experiments.canvas import COLOURS, NoPicture
 from mesoforge.experiments.charts import pareto_front, prediction_against_physics
 from mesoforge.experiments.pictures import (
     cross_section,
     equivalent_diameters,
     phase_profile,
-    stress_thickness,
     view_3d,
 )
 from mesoforge.experiments.units import QUANTITIES, quantity
@@ -60,7 +60,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         figures.append(figure)
         return path
 
-    for room in (pictures, charts):
+    for room in (pictures, charts, calender_charts):
         monkeypatch.setattr(room, "save", keep)
     return figures
 
@@ -170,10 +170,13 @@ def test_a_calendering_curve_is_parted_at_its_highest_pressure(drawn: list[Figur
     thickness, pressure = np.array([60.0, 50.0, 45.0, 47.0, 48.0]), np.array([0.0, 20.0, 80.0, 10.0, 0.0])
     stress_thickness(thickness, pressure, tmp_path / "curve.png")
     (axes,) = drawn[0].axes
-    loading, unloading = axes.get_lines()[:2]
+    loading, unloading = (line for line in axes.get_lines() if line.get_linewidth() == 2)
     assert [len(np.asarray(line.get_xdata())) for line in (loading, unloading)] == [3, 3]
     words = [text.get_text() for text in axes.texts]
-    assert words == ["80 MPa, 45.0 µm under load", "48.0 µm after release"]
+    assert words == [
+        "45.0 µm, 80 MPa at the end of loading",
+        "48.0 µm after release: springs back 3 µm (6.7%)",
+    ]
     assert labels(drawn[0]) == {"Thickness (µm)", "Pressure of the plane (MPa)"}
 
 

@@ -1,0 +1,182 @@
+"""Calendering as pictures: the curve of pressure against thickness with its spring-back, and the stroke as a film."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesoforge.errors import InputError
+from mesoforge.experiments.canvas import COLOURS, INK, new_figure, save, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mesoforge.physics.beads import Beads
+
+Reals = NDArray[np.float64]
+_WINDOW: Final = 0.04  # of the points of a stroke, over which its mean runs
+_FRAMES, _FRAME_MS, _LAST_MS = 36, 90, 1200
+_SLAB: Final = 1.5  # half thickness of the slab that the film shows (um)
+_DPI: Final = 90
+
+
+def stress_thickness(
+    thickness_um: NDArray[Any], pressure_mpa: NDArray[Any], path: Path, loading: int | None = None
+) -> Path:
+    """Draw a calendering curve: ``pressure_mpa`` (n,) against ``thickness_um`` (n,) in the order of time.
+
+    ``loading`` is the number of points until the release begins; by default until the highest pressure. Thin lines are
+    the readings, which swing while the plane seeks its pressure, thick ones their running mean.
+    """
+    if np.shape(thickness_um) != np.shape(pressure_mpa) or np.size(pressure_mpa) < 2:
+        raise InputError(
+            f"The calendering curve came with {np.size(thickness_um)} thicknesses and {np.size(pressure_mpa)} "
+            "pressures: give as many of each, at least two."
+        )
+    thickness, pressure = np.asarray(thickness_um, dtype=float), np.asarray(pressure_mpa, dtype=float)
+    turn = (int(np.argmax(pressure)) + 1) if loading is None else loading
+    with style():
+        figure, (axes,) = new_figure(6.2, 4.4)
+        strokes = [("loading", slice(0, turn), COLOURS["active material"], "-")]
+        strokes += [("release", slice(max(turn - 1, 0), None), COLOURS["CBD"], "--")] if turn < pressure.size else []
+        for name, part, colour, dash in strokes:
+            axes.plot(thickness[part], pressure[part], color=colour, lw=0.5, alpha=0.3)
+            axes.plot(*_running(thickness[part], pressure[part]), color=colour, lw=2, ls=dash, label=name)
+        top = float(pressure[max(turn - 1, 0)])
+        _mark(axes, thickness[turn - 1], top, f"{thickness[turn - 1]:.1f} µm, {top:.3g} MPa at the end of loading")
+        if turn < pressure.size:
+            _draw_spring_back(axes, thickness[max(turn - 1, 0) :], float(pressure[-1]))
+        axes.set(xlabel="Thickness (µm)", ylabel="Pressure of the plane (MPa)")
+        axes.set_ylim(bottom=min(0.0, float(pressure.min())), top=1.15 * float(pressure.max()) or None)
+        axes.legend(loc="upper right")
+        return save(figure, path)
+
+
+def _running(x: Reals, y: Reals) -> tuple[Reals, Reals]:
+    """Return both as running means over a small share of the points; the ends stay where they are."""
+    width = max(1, round(_WINDOW * len(x)))
+    if width < 3:
+        return x, y
+    kernel = np.ones(width) / width
+    means = [np.convolve(np.pad(one, width // 2, mode="edge"), kernel, mode="valid")[: len(one)] for one in (x, y)]
+    for mean, one in zip(means, (x, y), strict=True):
+        mean[0], mean[-1] = one[0], one[-1]
+    return means[0], means[1]
+
+
+def _draw_spring_back(axes: Axes, released: Reals, pressure: float) -> None:
+    """Draw how far the coating springs back from its thinnest."""
+    thinnest, end = float(released.min()), float(released[-1])
+    _mark(
+        axes,
+        end,
+        pressure,
+        f"{end:.1f} µm after release: springs back {end - thinnest:.2g} µm ({end / thinnest - 1:.1%})",
+    )
+
+
+def _mark(axes: Axes, x: float, y: float, words: str, rise: float = 7) -> None:
+    axes.plot([x], [y], "o", color=INK, ms=5, zorder=5)
+    axes.annotate(words, (x, y), xytext=(9, rise), textcoords="offset points", fontsize=9.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Pressing:
+    """What the film shows: beads before, under load and after release; the curve's strokes, heights and pressures.
+
+    ``curve`` (n, 3): stroke (1 is loading), height of the plane [um], pressure [MPa]; ``diameters``: of an active
+    and of a CBD bead [um].
+    """
+
+    dried: Beads
+    loaded: Beads
+    released: Beads
+    curve: Reals
+    diameters: tuple[float, float]
+
+
+def calendering_film(pressing: Pressing, path: Path) -> Path:
+    """Write the stroke as an animated GIF: a slab of the volume beside the curve.
+
+    Beads are stored at three moments; between these each is drawn on the straight line that joins its places.
+    """
+    from PIL import Image
+
+    frames = [Image.fromarray(_frame(pressing, row)).quantize(64) for row in _moments(pressing.curve)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    lasting = [_FRAME_MS] * (len(frames) - 1) + [_LAST_MS]
+    frames[0].save(part, format="GIF", save_all=True, append_images=frames[1:], duration=lasting, loop=0)
+    return part.replace(path)
+
+
+def _moments(curve: Reals) -> NDArray[np.int64]:
+    """Return rows of the curve evenly spread over the way that the plane goes."""
+    way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(curve[:, 1])))])
+    found = np.searchsorted(way, np.linspace(0, way[-1], _FRAMES))
+    return np.unique(np.minimum(found, len(curve) - 1))
+
+
+def _places(pressing: Pressing, row: int) -> Reals:
+    """Return the beads' places (n, 3) at a row of the curve."""
+    stroke, height, _ = pressing.curve[row]
+    pressed, before, after = pressing.loaded, pressing.dried, pressing.released
+    here, there = (before, pressed) if stroke == 1 else (pressed, after)
+    span = there.thickness - here.thickness
+    share = float(np.clip((height - here.thickness) / span, 0, 1)) if abs(span) > 1e-9 else 1.0
+    return (1 - share) * here.position + share * there.position
+
+
+def _frame(pressing: Pressing, row: int) -> NDArray[np.uint8]:
+    """Draw one moment as a picture (rows, columns, RGB)."""
+    with style():
+        figure, (volume, chart) = new_figure(9.0, 4.6, 1, 2)
+        figure.set_dpi(_DPI)
+        _draw_slab(volume, pressing, row)
+        _draw_curve(chart, pressing.curve, row)
+        return _pixels(figure)
+
+
+def _draw_slab(axes: Axes, pressing: Pressing, row: int) -> None:
+    """Draw the beads about the middle plane, the plane above them and the collector below."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Circle, Rectangle
+
+    position, beads = _places(pressing, row), pressing.dried
+    width, depth, height = float(beads.box[0]), float(beads.box[1]), float(pressing.curve[row, 1])
+    ceiling = 1.12 * float(pressing.curve[:, 1].max())
+    inside = np.abs(position[:, 1] % depth - depth / 2) < _SLAB
+    for kind, (name, diameter) in enumerate(zip(("active material", "CBD"), pressing.diameters, strict=True), start=1):
+        some = position[inside & (beads.kind == kind)]
+        circles = [Circle((x % width, z), diameter / 2) for x, _, z in some]
+        axes.add_collection(PatchCollection(circles, facecolor=COLOURS[name], edgecolor="white", lw=0.3))
+    axes.add_patch(Rectangle((0, height), width, ceiling - height, color="#c9ccd1", lw=0))
+    axes.add_patch(Rectangle((0, -0.04 * ceiling), width, 0.04 * ceiling, color=COLOURS["current collector"], lw=0))
+    axes.set(
+        xlim=(0, width), ylim=(-0.04 * ceiling, ceiling), aspect="equal", ylabel="Height (µm)", xlabel="Width (µm)"
+    )
+
+
+def _draw_curve(axes: Axes, curve: Reals, row: int) -> None:
+    """Draw the curve so far, on axes that hold all of it."""
+    thickness, pressure = _running(curve[:, 1], curve[:, 2])
+    axes.plot(thickness, pressure, color="#cccccc", lw=1)
+    axes.plot(thickness[: row + 1], pressure[: row + 1], color=COLOURS["active material"], lw=2)
+    axes.plot([thickness[row]], [pressure[row]], "o", color=INK, ms=6)
+    words = "loading" if curve[row, 0] == 1 else "release"
+    axes.set_title(f"{words}: {curve[row, 1]:.1f} µm, {pressure[row]:.3g} MPa", fontsize=11)
+    axes.set(xlabel="Thickness (µm)", ylabel="Pressure of the plane (MPa)")
+
+
+def _pixels(figure: Figure) -> NDArray[np.uint8]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib does not type it
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()

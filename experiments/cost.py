@@ -1,0 +1,124 @@
+"""What a recipe or a study will cost before it is simulated: electrodes, core-hours, and what the estimate rests on."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mesoforge.experiments.home import Home
+from mesoforge.experiments.study import SINGLE, Plan
+from mesoforge.optimize.journal import Journal
+from mesoforge.physics.balance import balance
+from mesoforge.physics.manufacture import STAGES, identity
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.record import read_yaml
+from mesoforge.physics.store import Store, digest
+
+CORE_S_PER_BEAD: Final = 38 / 2430
+"""Core-seconds per bead of a whole electrode, pictures and record included (docs/performance.md)."""
+SHARES: Final = {"packing": 0.01, "slurry": 0.14, "drying": 0.23, "calendering": 0.34, "measurement": 0.28}
+"""Shares of the stages in that time (docs/performance.md, the paper's electrode)."""
+LEAST_SEEN_S: Final = 2.0
+"""Electrodes made in less were found in the store."""
+ALIKE: Final = 3.0
+"""Electrodes whose number of beads differs by more than this factor say nothing of one another's cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Core-seconds per bead, and where that comes from."""
+
+    core_s_per_bead: float
+    source: str
+
+
+def make_cost(recipe: Recipe, home: Home) -> dict[str, Any]:
+    """Say what one electrode will cost: the stages that the store lacks, and their time."""
+    missing = missing_stages(recipe, home)
+    rate = seen_rate(recipe, home)
+    core_s = rate.core_s_per_bead * beads(recipe) * sum(SHARES[stage] for stage in missing)
+    found = [stage for stage in STAGES if stage not in missing]
+    return {
+        "simulations": 1 if missing else 0,
+        "beads": beads(recipe),
+        "found": found,
+        "missing": missing,
+        "core_hours": core_s / 3600,
+        "wall_s": core_s / min(recipe.numerics.ranks, os.cpu_count() or 1),
+        "basis": rate.source,
+    }
+
+
+def study_cost(plan: Plan, home: Home) -> dict[str, Any]:
+    """Say what a study will still cost, and how many of its trials are done."""
+    budget = plan.problem.budget
+    whole = budget.explored + budget.confirmations * budget.replicates
+    done = sum(event["event"] in ("tell", "fail") for event in Journal(home.journal(plan.study.name)).events())
+    rate, left = seen_rate(plan.base, home), max(0, whole - done)
+    core_s = rate.core_s_per_bead * beads(plan.base) * left
+    cores = min(plan.study.workers * plan.base.numerics.ranks, os.cpu_count() or 1)
+    return {
+        "simulations": left,
+        "done": done,
+        "budget": {"start": budget.start, "proposed": budget.proposed, "confirmations": whole - budget.explored},
+        "beads": beads(plan.base),
+        "core_hours": core_s / 3600,
+        "wall_s": core_s / cores,
+        "cores": cores,
+        "basis": rate.source,
+    }
+
+
+def beads(recipe: Recipe) -> int:
+    """Return the number of beads in a recipe's volume."""
+    amounts = balance(recipe)
+    return amounts.active_beads + amounts.cbd_beads
+
+
+def missing_stages(recipe: Recipe, home: Home) -> list[str]:
+    """Return the stages that would have to be made."""
+    store, chain = Store(home.store), identity(recipe)
+    return [stage for stage in STAGES if store.get(stage, digest(chain[stage])) is None]
+
+
+def seen_rate(recipe: Recipe, home: Home) -> Rate:
+    """Return the rate of the electrodes of a like size that were made here, else that of the documentation."""
+    size = beads(recipe)
+    rates = [wall * ranks / many for many, ranks, wall in _made(home) if 1 / ALIKE < many / size < ALIKE]
+    if rates:
+        return Rate(statistics.median(rates), f"the median of {len(rates)} electrodes of a like size made here")
+    return Rate(CORE_S_PER_BEAD, "the documented cost, 16 ms a bead on one core (docs/performance.md)")
+
+
+def _made(home: Home) -> Iterator[tuple[int, int, float]]:
+    """Yield beads, ranks and seconds of each electrode that the journals say was made."""
+    for name in home.studies():
+        folder = home.study(name)
+        yield from _singles(home.journal(name)) if name == SINGLE else _trials(home.journal(name), folder)
+
+
+def _singles(journal: Path) -> Iterator[tuple[int, int, float]]:
+    for event in Journal(journal).events():
+        outcome: Any = event.get("outcome", {})
+        if (wall := outcome.get("wall_s", 0)) > LEAST_SEEN_S:
+            try:
+                recipe = Recipe.from_mapping(event["recipe"])  # type: ignore[arg-type]
+            except ValueError:  # of another version
+                continue
+            yield beads(recipe), recipe.numerics.ranks, wall
+
+
+def _trials(journal: Path, folder: Path) -> Iterator[tuple[int, int, float]]:
+    """Take the size of a study's base recipe for that of all its trials."""
+    try:
+        recipe = Recipe.from_mapping(read_yaml(folder / "study.yaml")["recipe"])
+    except (ValueError, KeyError):  # of another version, or cut short
+        return
+    for event in Journal(journal).events():
+        wall: Any = event.get("wall_s", 0)
+        if wall > LEAST_SEEN_S:
+            yield beads(recipe), recipe.numerics.ranks, wall
