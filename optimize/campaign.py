@@ -15,6 +15,7 @@ from mesoforge.optimize.journal import Event, Journal
 from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, reference_point
 from mesoforge.optimize.problem import Budget, Problem, check_extension, difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
+from mesoforge.optimize.strategies import check_follows
 from mesoforge.optimize.strategies import strategy as strategy_named
 from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
 from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial
@@ -61,10 +62,12 @@ class Campaign:
     ) -> None:
         self.problem = problem
         self._journal, self._learn, self._clock = journal, learn, clock
+        check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
         self._trials: dict[int, Trial] = {}
         self._ended: list[int] = []
         self._reference: Array | None = None
+        self._last_learned: tuple[tuple[int, ...], Surrogate] | None = None
         self._resume()
 
     # What there is
@@ -326,9 +329,14 @@ class Campaign:
         return reference_point(self.problem.objectives, Y) if len(Y) else np.zeros(len(self._names))
 
     def _learned(self, known: tuple[Trial, ...]) -> Surrogate | None:
+        """Return the surrogate of these trials; it is fitted once for several proposals from the same record."""
         if self._learn is None or len(known) < LEAST_TO_LEARN:
             return None
-        return self._learn(Table(self._points(known), self._properties(known), self._names))
+        numbers = tuple(trial.number for trial in known)
+        if self._last_learned is None or self._last_learned[0] != numbers:
+            fitted = self._learn(Table(self._points(known), self._properties(known), self._names))
+            self._last_learned = numbers, fitted
+        return self._last_learned[1]
 
     def _estimates(self, surrogate: Surrogate, point: Array) -> dict[str, Estimate]:
         means, sds = surrogate.predict(point[None])

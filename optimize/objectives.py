@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Goal: TypeAlias = Literal["minimize", "maximize", "match"]
 GOALS = ("minimize", "maximize", "match")
 KEYS = ("goal", "match", "tolerance", "threshold")
+TINY = 1e-12  # keeps the slope of a root finite where every target is met
 Numbers = TypeVar("Numbers", "float", "Array", "Tensor")
+Many = TypeVar("Many", "Array", "Tensor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,26 @@ class Objectives:
         columns = [one.score(column) for one, column in zip(self.each, Y.T, strict=True)]
         return np.column_stack(columns) if columns else np.empty((len(Y), 0))
 
+    @property
+    def one_aim(self) -> bool:
+        """Whether there is one number to follow: a single objective, or targets only, which are met together."""
+        return len(self) == 1 or (len(self) > 1 and all(one.goal == "match" for one in self.each))
+
+    def aims(self, Y: Array) -> Array:
+        """Return what a strategy follows, (n, 1 or m): the scores, or if all are targets their rms in tolerances."""
+        scores = self.scores(Y)
+        return together(scores)[:, None] if self.one_aim and len(self) > 1 else scores
+
     def shortfall(self, Y: Array) -> Array:
         """Return by how many tolerances beyond the first the worst match of each row of Y (n, m) misses; 0 if none."""
         misses = [-one.score(y) - 1 for one, y in zip(self.each, Y.T, strict=True) if one.goal == "match"]
         return np.asarray(np.max([np.zeros(len(Y)), *misses], axis=0))
+
+
+def together(scores: Many) -> Many:
+    """Return the one score (...,) of several targets' scores (..., m): minus the rms mismatch in tolerances."""
+    mean: Many = (scores**2).mean(-1)
+    return -((mean + TINY) ** 0.5)
 
 
 def _check_goal(one: Objective) -> None:

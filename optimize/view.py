@@ -50,6 +50,11 @@ class View:
         return self.objectives.scores(self.Y)
 
     @property
+    def aims(self) -> Array:
+        """What to follow of the measured trials (n, 1 or m): larger is better."""
+        return self.objectives.aims(self.Y)
+
+    @property
     def table(self) -> Table:
         """The measured trials as training data."""
         return Table(self.X, self.Y, self.objectives.names)

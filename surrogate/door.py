@@ -23,7 +23,10 @@ with warnings.catch_warnings():
     from botorch.posteriors.gpytorch import GPyTorchPosterior
     from botorch.utils.multi_objective.hypervolume import Hypervolume
     from botorch.utils.sampling import manual_seed
+    from gpytorch.constraints import GreaterThan
+    from gpytorch.kernels import Kernel
     from gpytorch.mlls import ExactMarginalLogLikelihood
+    from gpytorch.priors import GammaPrior, LogNormalPrior
     from linear_operator.utils.errors import NanError, NotPSDError
     from linear_operator.utils.warnings import NumericalWarning
 
@@ -33,7 +36,11 @@ __all__ = [
     "NUMERICS",
     "ExactMarginalLogLikelihood",
     "GPyTorchPosterior",
+    "GammaPrior",
+    "GreaterThan",
     "Hypervolume",
+    "Kernel",
+    "LogNormalPrior",
     "ModelFittingError",
     "ModelListGP",
     "NotPSDError",

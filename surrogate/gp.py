@@ -22,10 +22,12 @@ from mesoforge.surrogate.door import (
     fit_gpytorch_mll,
     tensor,
 )
+from mesoforge.surrogate.kernel import Effects
 from mesoforge.surrogate.table import Array, Table, check_inputs
 from mesoforge.surrogate.validation import LeaveOneOut
 
 STATE = "state/"
+ENOUGH = 1e-6  # relative change of the likelihood at which its search ends; a tighter one takes five times as long
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -124,13 +126,18 @@ def _models(table: Table) -> tuple[SingleTaskGP, ...]:
 def _model(table: Table, column: int) -> SingleTaskGP:
     known = None if table.noise_variance is None else tensor(table.noise_variance[:, [column]])
     return SingleTaskGP(
-        tensor(table.X), tensor(table.Y[:, [column]]), train_Yvar=known, outcome_transform=Standardize(m=1)
+        tensor(table.X),
+        tensor(table.Y[:, [column]]),
+        train_Yvar=known,
+        covar_module=Effects(table.X.shape[1]),
+        outcome_transform=Standardize(m=1),
     )
 
 
 def _fit(model: SingleTaskGP) -> bool:
     try:
-        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+        likelihood = ExactMarginalLogLikelihood(model.likelihood, model)
+        fit_gpytorch_mll(likelihood, optimizer_kwargs={"options": {"ftol": ENOUGH}})
     except ModelFittingError:
         model.eval()
         return False

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mesoforge.optimize.objectives import together
 from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Origin
 from mesoforge.optimize.view import NoProposal, View
@@ -77,7 +78,7 @@ def _local_optima(acquisition: AcquisitionFunction, dimensions: int) -> list[Arr
         q=1,
         num_restarts=RESTARTS,
         raw_samples=RAW_POINTS,
-        options={"maxiter": ITERATIONS},
+        options={"maxiter": ITERATIONS, "sample_around_best": True},
         return_best_only=False,
     )
     order = torch.argsort(cast("Tensor", values), descending=True, stable=True)
@@ -88,7 +89,7 @@ def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
     from botorch.sampling.normal import SobolQMCNormalSampler
 
     sampler = SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=view.seed)
-    if len(view.objectives) == 1:
+    if view.objectives.one_aim:
         return _improvement(gp, view, sampler)
     if len(view.objectives) <= MOST_BY_HYPERVOLUME:
         return _hypervolume_improvement(gp, view, sampler)
@@ -99,12 +100,17 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
     from botorch.acquisition.objective import GenericMCObjective
 
-    only = view.objectives.each[0]
+    scores, alone = _scores(view), len(view.objectives) == 1
+
+    def followed(samples: Tensor, X: Tensor | None = None) -> Tensor:
+        each = scores(samples, X)
+        return each[..., 0] if alone else together(each)
+
     return qLogNoisyExpectedImprovement(
-        gp.models[0],
+        gp.models[0] if alone else gp.model,
         tensor(view.X),
         sampler=sampler,
-        objective=GenericMCObjective(lambda samples, X: only.score(samples[..., 0])),  # noqa: ARG005
+        objective=GenericMCObjective(followed),
         X_pending=_pending(view),
         prune_baseline=True,
     )

@@ -24,7 +24,7 @@ TRIES = 8  # a bred point may be its parent unchanged
 
 @dataclass(frozen=True, slots=True)
 class Optuna:
-    """One of Optuna's samplers over the scores; ``bred`` samplers count generations, so their trials are asked anew."""
+    """One of Optuna's samplers over the scores; ``bred`` samplers count generations: their trials are asked anew."""
 
     sampler: Callable[[View], BaseSampler]
     bred: bool = False
@@ -35,7 +35,7 @@ class Optuna:
         with calm(view.seed):
             # Optuna advises its GPSampler for at most four objectives; more are slow, not wrong.
             warnings.filterwarnings("ignore", message="Box decomposition", category=UserWarning)
-            study = _study(self.sampler(view), len(view.objectives))
+            study = _study(self.sampler(view), view.aims.shape[1])
             (_ask_again if self.bred else _add)(study, view)
             return _first_admissible(study, view)
 
@@ -62,7 +62,7 @@ def _study(sampler: BaseSampler, objectives: int) -> optuna.Study:
 
 def _add(study: optuna.Study, view: View) -> None:
     axes = _distributions(view)
-    for point, scores in zip(view.X, view.scores, strict=True):
+    for point, scores in zip(view.X, view.aims, strict=True):
         study.add_trial(create_trial(params=_params(view, point), distributions=axes, values=scores.tolist()))
     for points, state in ((view.failed, TrialState.FAIL), (view.pending, TrialState.RUNNING)):
         for point in points:
@@ -70,7 +70,7 @@ def _add(study: optuna.Study, view: View) -> None:
 
 
 def _ask_again(study: optuna.Study, view: View) -> None:
-    for point, scores in zip(view.X, view.scores, strict=True):
+    for point, scores in zip(view.X, view.aims, strict=True):
         study.tell(_enqueued(study, view, point), scores.tolist())
     for point in view.pending:
         _enqueued(study, view, point)

@@ -14,7 +14,7 @@ from scipy.stats import qmc
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.objectives import Objectives
-from mesoforge.optimize.strategies import STRATEGIES, strategy
+from mesoforge.optimize.strategies import ONE_AIM, STRATEGIES, check_follows, strategy
 from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
 from mesoforge.optimize.view import FAILURE_RADIUS, NoProposal, View
 from mesoforge.surrogate.door import NotPSDError
@@ -46,7 +46,11 @@ def view(objectives: int = 1, rows: int = 10, seed: int = 5) -> View:
     )
 
 
-@pytest.mark.parametrize(("name", "objectives"), [*product(STRATEGIES, [1, 2]), ("optuna-tpe", 5)])
+SEVERAL = [name for name in STRATEGIES if name not in ONE_AIM]
+TARGETS = Objectives.from_mapping({"y0": {"match": 0.3, "tolerance": 0.01}, "y1": {"match": 0.2, "tolerance": 0.02}})
+
+
+@pytest.mark.parametrize(("name", "objectives"), [*product(STRATEGIES, [1]), *product(SEVERAL, [2]), ("optuna-tpe", 5)])
 def test_a_proposal_is_a_point_of_the_cube_and_the_same_again(name: str, objectives: int) -> None:
     here = view(objectives)
     point = strategy(name).propose(here)
@@ -64,6 +68,34 @@ def test_a_target_is_met_between_the_measurements() -> None:
     objectives = Objectives.from_mapping({"y0": {"match": 0.3, "tolerance": 0.01}})
     point = strategy("botorch").propose(replace(view(), objectives=objectives))
     assert bowls(point[None], 1).item() == pytest.approx(0.3, abs=0.03)
+
+
+def test_several_targets_are_met_together() -> None:
+    point = strategy("botorch").propose(replace(view(2), objectives=TARGETS))
+    np.testing.assert_allclose(bowls(point[None], 2)[0], [0.3, 0.2], atol=0.03)
+
+
+def test_targets_alone_are_one_aim_in_tolerances() -> None:
+    here = replace(view(2), objectives=TARGETS, Y=np.array([[0.3, 0.2], [0.31, 0.22], [0.3, 0.16]]))
+    np.testing.assert_allclose(here.aims, [[0], [-1], [-np.sqrt(2)]], atol=2e-6)
+    assert np.array_equal(view(2).aims, view(2).scores)
+
+
+@pytest.mark.parametrize("name", ONE_AIM)
+def test_a_strategy_for_one_aim_refuses_several(name: str) -> None:
+    check_follows(name, TARGETS)
+    with pytest.raises(InputError, match="follows one aim, but y0, y1 came"):
+        check_follows(name, view(2).objectives)
+
+
+@pytest.mark.parametrize(("name", "least"), [("pso", 0.03), ("cma-es", 0.05)])
+def test_strategies_for_one_aim_come_closer_in_time(name: str, least: float) -> None:
+    here = view(1, rows=8)
+    for number in range(8, 60):
+        point = strategy(name).propose(replace(here, number=number, seed=number))
+        X = np.vstack([here.X, point])
+        here = replace(here, X=X, Y=bowls(X, 1))
+    assert here.Y.min() < least * bowls(sobol_points(2, 0, 8), 1).min() + 1e-3
 
 
 def test_two_objectives_are_proposed_between_their_optima() -> None:

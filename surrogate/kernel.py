@@ -1,0 +1,46 @@
+"""The kernel of the Gaussian processes: what each input does by itself, and what all do together."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mesoforge.surrogate.door import GammaPrior, GreaterThan, Kernel, LogNormalPrior
+
+LEAST = 0.025  # of the unit cube's side: lengths below are noise
+MAIN_LENGTH = LogNormalPrior(0.0, 0.75)
+MAIN_SCALE, JOINT_SCALE = GammaPrior(2.0, 1.0), GammaPrior(1.2, 1.0)
+SQUARE_ROOT_2 = math.sqrt(2)
+
+
+class Effects(Kernel):  # type: ignore[misc]
+    """k(x, x') = s mean_i exp(-(x_i - x'_i)^2 / 2 l_i^2) + S exp(-sum_i (x_i - x'_i)^2 / 2 L_i^2).
+
+    The first term learns each input's own effect from few points wherever they lie (an additive process, Duvenaud et
+    al. 2011), the second whatever inputs do only together; the likelihood weighs them. The priors of L widen with the
+    square root of the number of inputs (Hvarfner et al. 2024).
+    """
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        joint = LogNormalPrior(SQUARE_ROOT_2 + math.log(inputs) / 2, math.sqrt(3))
+        self._learn("main_length", torch.full((1, inputs), 0.7), MAIN_LENGTH, LEAST)
+        self._learn("joint_length", torch.full((1, inputs), float(joint.mode)), joint, LEAST)
+        self._learn("main_scale", torch.tensor([1.0]), MAIN_SCALE, 1e-4)
+        self._learn("joint_scale", torch.tensor([0.3]), JOINT_SCALE, 1e-4)
+
+    def _learn(self, name: str, start: Tensor, prior: object, least: float) -> None:
+        self.register_parameter(name, torch.nn.Parameter(start.double()))
+        self.register_constraint(name, GreaterThan(least, transform=None))
+        self.register_prior(f"{name}_prior", prior, lambda kernel: getattr(kernel, name), None)
+
+    def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:  # noqa: ANN401
+        """Return the covariance (..., n, k) of points x1 (..., n, d) and x2 (..., k, d); with ``diag`` row by row."""
+        square = (x1 - x2 if diag else x1.unsqueeze(-2) - x2.unsqueeze(-3)) ** 2 / -2
+        main = torch.exp(square / self.main_length[0] ** 2).mean(-1)
+        joint = torch.exp((square / self.joint_length[0] ** 2).sum(-1))
+        covariance: Tensor = self.main_scale * main + self.joint_scale * joint
+        return covariance
