@@ -243,3 +243,30 @@ def test_a_slide_begins_with_mindlin_s_stiffness_and_ends_at_coulomb_s_limit(
     assert (np.abs(one.drag) <= limit * (1 + 1e-6)).all()
     assert -one.drag[-1] == pytest.approx(limit[-1], rel=1e-6)
     assert abs(one.drag[first]) < 0.1 * limit[first]
+
+
+@pytest.mark.parametrize(("start", "push"), [(HEIGHT - 1, 2e3), (1.0, -2e3)], ids=["plane", "collector"])
+def test_a_soft_bead_that_is_pressed_through_a_wall_bounces_back(tmp_path: Path, start: float, push: float) -> None:
+    beads = Beads(
+        np.array([[5.0, 5.0, start], [20.0, 20.0, HEIGHT / 2], [21.3, 20.0, HEIGHT / 2]]),
+        np.array([CBD, ACTIVE, ACTIVE], dtype=np.int32),
+        np.array([0, 1, 1], dtype=np.int32),
+        np.array([SIDE, SIDE, HEIGHT]),
+    )
+    write_data(beads, diameters(beads, RECIPE), masses(beads, RECIPE), tmp_path / DATA, walls=True)
+    law = LAWS["drying"]
+    pushed = f"""fix pushed cbd addforce 0 0 {push}
+compute highest cbd reduce max z
+compute lowest cbd reduce min z
+thermo_style custom step c_highest c_lowest
+thermo 1
+fix path all print 1 "$(c_highest) $(c_lowest)" file path.csv screen no title ""
+run 2000 post no
+print "done" file done
+"""
+    execute(contact_script(RECIPE, law, 100.0) + plane_script(law, HEIGHT) + pushed, tmp_path, 60.0)
+    path = np.loadtxt(tmp_path / "path.csv")
+    assert path.min() >= 0
+    assert path.max() <= HEIGHT
+    met = path.max() if push > 0 else HEIGHT - path.min()
+    assert met > HEIGHT - 0.2, "it was pressed up to the wall itself, far deeper than its radius"
