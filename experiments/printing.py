@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from mesoforge.experiments.study import Plan
+from mesoforge.experiments.view import best_words
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.force_fields import NO_UNIT, PARAMETERS, ForceField
@@ -195,8 +196,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
     for failure in found["failed"]:
         where = f"[red]{failure['trial']} failed in {failure['stage']}[/red] ({failure['kind']})"
         console.print(f"{where}: {escape(failure['reason'])}")
-    if found["winner"]:
-        console.print(f"Best confirmed recipe: [bold]{found['winner']}[/bold]")
+    for place, row in enumerate(found["best"]):
+        console.print(f"{'Next' if place else 'Best'} confirmed recipe: {escape(best_words(row))}", highlight=False)
     folder = home / "studies" / found["study"]
     console.print(f"Figures and tables: {folder}", highlight=False)
     console.print(f"Every electrode: mesoforge dashboard --study {found['study']} --home {home}", highlight=False)

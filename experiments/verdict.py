@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mesoforge.experiments.study import Plan
-from mesoforge.experiments.view import aim, trial_key, validation
+from mesoforge.experiments.view import aim, best_row, trial_key, validation
 from mesoforge.optimize.baselines import nearest
 from mesoforge.optimize.campaign import Campaign
-from mesoforge.optimize.pareto import best_first
 from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.balance import foretold
 
@@ -33,28 +32,15 @@ def verdict(plan: Plan, campaign: Campaign) -> Json:
         "validation": validation(campaign),
         "pareto": [_row(trial, wanted.names) for trial in campaign.pareto()] if len(wanted) else [],
         "winner": winner(campaign),
+        "best": [best_row(one, campaign) for one in campaign.confirmed()],
         "confirmations": [_confirmation(trial, plan, campaign) for trial in campaign.measured if _confirms(trial)],
     }
 
 
 def winner(campaign: Campaign) -> str | None:
-    """Return the key of the confirmed trial that is best on the mean of all its measurements, if one was confirmed."""
-    groups: dict[int, list[dict[str, float]]] = {}
-    for trial in campaign.measured:
-        if trial.confirms is not None and isinstance(trial.outcome, Measured):
-            groups.setdefault(trial.confirms, []).append(trial.outcome.properties)
-    if not groups or campaign.reference_point is None:
-        return None
-    import numpy as np
-
-    wanted = campaign.problem.objectives
-    for number, found in groups.items():
-        first = campaign.trials[number].outcome
-        if isinstance(first, Measured):
-            found.append(first.properties)
-    means = np.array([np.mean([wanted.row(one) for one in found], axis=0) for found in groups.values()])
-    order = best_first(wanted, means, np.array(list(campaign.reference_point.values())))
-    return trial_key(list(groups)[order[0]])
+    """Return the key of the trial whose recipe is best on the mean of its confirmations, if one was confirmed."""
+    found = campaign.confirmed()
+    return trial_key(found[0].number) if found else None
 
 
 def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> None:

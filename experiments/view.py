@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from mesoforge.experiments.study import Plan
 from mesoforge.experiments.tracking import Tracker, TrackingError
 from mesoforge.experiments.work import electrode_name, portrait_files
 from mesoforge.optimize.campaign import Campaign
+from mesoforge.optimize.confirmed import Confirmed
 from mesoforge.optimize.objectives import Objective
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
 from mesoforge.physics.lammps.execute import version
@@ -78,7 +80,7 @@ def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignVie
     }
     return CampaignView(
         name=study.name,
-        note=_note(plan),
+        note=_note(plan, campaign),
         status=status,
         started=first,
         params=params,
@@ -87,13 +89,15 @@ def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignVie
     )
 
 
-def _note(plan: Plan) -> str:
+def _note(plan: Plan, campaign: Campaign) -> str:
     variables = "\n".join(
         f"| `{one.name}` | {one.low:g} | {one.high:g} | {one.scale} |" for one in plan.problem.space.variables
     )
     aims = "\n".join(f"- {aim(one)}" for one in plan.problem.objectives.each) or "- none: the space is sampled"
+    best = [best_words(best_row(one, campaign)) for one in campaign.confirmed()[:1]]
+    said = f"**Best confirmed recipe**: {best[0]}\n\n" if best else ""
     return (
-        f"{plan.study.note}\n\n**Aims**\n{aims}\n\n"
+        f"{plan.study.note}\n\n**Aims**\n{aims}\n\n{said}"
         f"| variable | low | high | scale |\n|---|---|---|---|\n{variables}\n\n"
         "Each child run is one simulated electrode; `pred/...` is what the surrogate foretold before it was made, and "
         "`pred/..._z` by how many standard deviations the physics differed. `origin`: sobol (start), bo (proposed), "
@@ -113,11 +117,43 @@ def progress(campaign: Campaign, outcomes: int, *, validate: bool) -> dict[str, 
     ended = campaign.ended[:outcomes]
     known = [trial.outcome for trial in ended if isinstance(trial.outcome, Measured)]
     metrics = {"n_measured": float(len(known)), "n_failed": float(len(ended) - len(known))}
-    for one in campaign.problem.objectives.each if known else ():
-        metrics[f"best/{one.name}"] = max((found.properties[one.name] for found in known), key=one.score)
+    for best in campaign.confirmed(outcomes)[:1]:
+        metrics |= {f"best/{name}": value for name, value in zip(_aimed(campaign), best.mean.tolist(), strict=True)}
     if len(campaign.problem.objectives) and known:
         metrics |= {"hypervolume": value} if (value := campaign.hypervolume(outcomes)) is not None else {}
     return metrics | (validation(campaign) if validate and len(known) >= LEAST_TO_VALIDATE else {})
+
+
+def best_row(best: Confirmed, campaign: Campaign) -> dict[str, Any]:
+    """Return a confirmed recipe as plain values: the mean over its new seeds and the spread from seed to seed."""
+    objectives = campaign.problem.objectives
+    spread = [value if math.isfinite(value) else None for value in best.sd.tolist()]
+    columns = zip(objectives.each, best.mean.tolist(), spread, strict=True)
+    return {
+        "trial": trial_key(best.number),
+        "values": campaign.trials[best.number].values,
+        "seeds": best.seeds,
+        "properties": {
+            one.name: {"mean": mean, "sd": sd} | ({"within": one.score(mean) >= -1} if one.goal == "match" else {})
+            for one, mean, sd in columns
+        },
+    }
+
+
+def best_words(row: Mapping[str, Any]) -> str:
+    """Say in a line what was confirmed of a recipe."""
+    found = ", ".join(
+        f"{name} {one['mean']:.4g}"
+        + ("" if one["sd"] is None else f" ± {one['sd']:.1g}")
+        + (" (misses its tolerance)" if one.get("within") is False else "")
+        for name, one in row["properties"].items()
+    )
+    seeds = "one new seed" if row["seeds"] == 1 else f"the mean of {row['seeds']} new seeds"
+    return f"{row['trial']}, by {seeds}: {found}"
+
+
+def _aimed(campaign: Campaign) -> tuple[str, ...]:
+    return campaign.problem.objectives.names
 
 
 def validation(campaign: Campaign) -> dict[str, float]:

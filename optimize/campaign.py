@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.confirmed import Confirmed, confirmed
 from mesoforge.optimize.journal import Event, Journal
 from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, reference_point
 from mesoforge.optimize.problem import Budget, Problem, check_extension, difference
@@ -125,6 +126,11 @@ class Campaign:
         if self._reference is None:
             return None
         return hypervolume(self._scores(_measured(self._trials[n] for n in self._ended[:outcomes])), self._reference)
+
+    def confirmed(self, outcomes: int | None = None) -> list[Confirmed]:
+        """Return what new seeds confirmed after so many outcomes, or all, best first."""
+        some = (self._trials[number] for number in self._ended[:outcomes])
+        return confirmed(self.problem.objectives, some, self._reference)
 
     def surrogate(self) -> Surrogate | None:
         """Return the surrogate of all measured trials, if it is wanted and they are enough."""

@@ -47,13 +47,17 @@ def reference_point(objectives: Objectives, Y: Array) -> Array:
 def best_first(objectives: Objectives, Y: Array, reference: Array) -> list[int]:
     """Return the rows of Y (n, m) in the order to confirm them.
 
-    First come rows that meet every target within its tolerance, then those that miss by least. Among the former, one
-    Pareto layer after another; within a layer, each next row is the one that adds most hypervolume.
+    First come rows that meet every target within its tolerance, then those that miss by least. Among the former the
+    best first where there is one aim; else one Pareto layer after another, and within a layer each next row is the one
+    that adds most hypervolume.
     """
     shortfall = objectives.shortfall(Y)
     met = np.flatnonzero(shortfall == 0)
     missed = np.flatnonzero(shortfall > 0)
     by_miss = missed[np.argsort(shortfall[missed], kind="stable")]
+    if objectives.one_aim:
+        order = np.argsort(-objectives.aims(Y)[met, 0], kind="stable")
+        return [*met[order].tolist(), *by_miss.tolist()]
     return [*_layers(objectives.scores(Y), met.tolist(), reference), *by_miss.tolist()]
 
 

@@ -22,6 +22,7 @@ from problems import (
 )
 
 from mesoforge.optimize.campaign import Campaign, run_sequentially
+from mesoforge.optimize.confirmed import confirmed
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget
@@ -244,3 +245,37 @@ def test_proposals_beat_sobol_with_the_same_budget(tmp_path: Path) -> None:
             run_sequentially(running, measure)
         missed[strategy] = float(np.median([missed_by(running) for running in runs]))
     assert missed["botorch"] < missed["sobol"] / 2
+
+
+# What is reported as best
+
+
+def confirmation(number: int, confirms: int, porosity: float, tortuosity: float) -> Trial:
+    outcome = Measured({"porosity": porosity, "tortuosity": tortuosity})
+    return Trial(number, "confirm", {}, number, 0.0, confirms=confirms, outcome=outcome)
+
+
+def test_what_is_best_is_a_mean_over_new_seeds_and_the_lucky_first_run_does_not_count() -> None:
+    first = [replace(confirmation(n, 0, p, 2.0), confirms=None) for n, p in ((7, 0.3), (10, 0.309))]
+    again = [confirmation(11, 7, 0.285, 1.5), confirmation(12, 7, 0.275, 1.5)]
+    again += [confirmation(13, 10, 0.304, 2.0), confirmation(14, 10, 0.308, 2.2)]
+    best, other = confirmed(OBJECTIVES, [*first, *again], np.array([-10.0, -5.0]))
+    assert (best.number, best.seeds, other.number) == (10, 2, 7)
+    np.testing.assert_allclose(best.mean, [0.306, 2.1])
+    np.testing.assert_allclose(best.sd, [0.004 / np.sqrt(2), 0.2 / np.sqrt(2)])
+
+
+def test_with_targets_alone_the_nearest_is_best() -> None:
+    targets = Objectives.from_mapping(
+        {"porosity": {"match": 0.3, "tolerance": 0.01}, "tortuosity": {"match": 2.0, "tolerance": 0.5}}
+    )
+    again = [confirmation(1, 0, 0.309, 2.0), confirmation(3, 2, 0.302, 2.1), confirmation(5, 4, 0.3, 2.6)]
+    assert [one.number for one in confirmed(targets, again, None)] == [2, 0, 4]
+    assert np.isnan(confirmed(targets, again, None)[0].sd).all()
+
+
+def test_nothing_is_best_before_a_confirmation(tmp_path: Path) -> None:
+    running = campaign(problem(Budget(4, 0, 1)), tmp_path / "j")
+    run_sequentially(running, measure)
+    assert running.confirmed(4) == []
+    assert [one.number for one in running.confirmed()] == [running.trials[4].confirms]
