@@ -24,6 +24,7 @@ def reading_options(command: Command) -> Command:
     for one in reversed(
         (
             click.option("--voxel", metavar="UM", help="Edge of a voxel [um], if the file does not say."),
+            click.option("--dataset", metavar="NAME", help="The array of an NPZ or HDF5 file that holds several."),
             click.option("--labels", metavar="N=PHASE,...", help="What labels mean [default: 0=pore,1=active,2=cbd]."),
             click.option("--thickness-axis", type=click.IntRange(0, 2), default=2, help="Of the file [default: 2]."),
             click.option("--sides", type=click.Choice(tuple(SIDES)), default="closed", show_default=True,
@@ -69,8 +70,8 @@ def measure(
 ) -> None:
     r"""Measure an image of an electrode, or an electrode made before: everything, with units.
 
-    IMAGE is a labelled stack (.npy, .npz, .tif); ELECTRODE is the name that 'mesoforge make' printed, or its first
-    letters. z is the thickness, from the collector up.
+    IMAGE is a labelled stack (.npy, .npz, .tif, .h5, or a folder of slices); ELECTRODE is the name that 'mesoforge
+    make' printed, or its first letters. z is the thickness, from the collector up.
 
     \b
     mesoforge measure tomogram.npz --thickness-axis 0
@@ -97,6 +98,7 @@ def _reading(said: dict[str, Any]) -> Reading:
         thickness_axis=said["thickness_axis"],
         periodic=SIDES[said["sides"]],
         whole=said["whole"],
+        dataset=said["dataset"],
         particles=said["particles"],
         **labels,
     )

@@ -15,6 +15,7 @@ from mesoforge.experiments.home import Home
 from mesoforge.physics.microstructure.image_files import SUFFIXES, Reading, read_image
 from mesoforge.physics.microstructure.measure import chosen, measure
 from mesoforge.physics.microstructure.quantity import Conductors, Properties
+from mesoforge.physics.shapes.stack import PICKLES, slices
 from mesoforge.physics.voxels import Voxels
 
 VOXELS = "voxels.npz"
@@ -58,7 +59,7 @@ def find_image(target: str, home: Home, reading: Reading) -> Subject:
         InputError: there is no such file or electrode, or the file is no image.
     """
     path = Path(target)
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in (*SUFFIXES, *PICKLES) or slices(path):
         return Subject(read_image(path, reading), str(path))
     folder = path if (path / VOXELS).is_file() else _stored(target, home)
     portrait = home.portrait(folder.name)

@@ -1,9 +1,9 @@
-"""Images of electrodes from files: NPY, NPZ and TIFF, checked before anything is computed."""
+"""Images of electrodes from files that ``shapes.stack`` opens, checked before anything is computed."""
 
 from __future__ import annotations
 
+import math
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from mesoforge.errors import InputError
 from mesoforge.physics.beads import ACTIVE, CBD
+from mesoforge.physics.shapes.stack import HDF5, PICKLES, TIFF, Layout, array_names, open_array
 from mesoforge.physics.voxels import CLOSED, PORE, Periodic, Voxels
 
 BYTES = 80
 """Memory that a measurement takes per voxel: the pore network's need; transport takes half of it."""
 PHASES = {"pore": PORE, "active": ACTIVE, "cbd": CBD}
-SUFFIXES = (".npy", ".npz", ".tif", ".tiff")
-IMAGE_NAMES, VOXEL_NAMES = ("phase", "image", "labels"), ("voxel_um",)
+SUFFIXES = (".npy", ".npz", *TIFF, *HDF5)
+PARTICLE = "particle"
+"""Name of the array of an NPZ file that tells particles apart."""
 Labels = NDArray[np.integer]
 
 
@@ -37,6 +39,8 @@ class Reading:
     """Which axes of the image, thickness last, close upon themselves."""
     whole: bool = False
     """Whether the image reaches from the collector to the free surface."""
+    dataset: str | None = None
+    """Name of the array in an NPZ or HDF5 file that holds several."""
     particles: Path | None = None
     """A file of the same shape in which each particle of active material has a number of its own, and all else 0."""
 
@@ -48,29 +52,38 @@ def read_image(path: Path, reading: Reading | None = None) -> Voxels:
         InputError: one sentence on the first thing that is wrong, before anything large is read.
     """
     how = reading or Reading()
-    array, edge, particle = _read_checked(path)
+    array, edges, particle = _read_checked(path, how.dataset)
     if how.particles is not None:
-        particle = _read_checked(how.particles)[0]
+        particle = _read_checked(how.particles, None)[0]
         if particle.shape != array.shape:
             raise InputError(
                 f"'{how.particles}' has {particle.shape} voxels but the image {array.shape}: give particles of the "
                 "same image."
             )
-    return labelled(array, edge, how, str(path), particle)
+    return labelled(array, _edge(edges, str(path)), how, str(path), particle)
 
 
-def _read_checked(path: Path) -> tuple[Labels, float | None, Labels | None]:
-    """Read a file, or say in one sentence why that is not possible."""
-    if path.suffix.lower() not in SUFFIXES:
+def _read_checked(path: Path, dataset: str | None) -> tuple[Labels, tuple[float, ...] | None, Labels | None]:
+    """Return labels, voxel edges and particle labels of a file, the latter two where it has them."""
+    if not path.is_dir() and path.suffix.lower() not in (*SUFFIXES, *PICKLES):
         raise InputError(f"'{path}' ends in '{path.suffix}' but one of {', '.join(SUFFIXES)} is due: convert it.")
-    if not path.is_file():
-        raise InputError(f"there is no file '{path}': give the path of an image.")
-    try:
-        return _read(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"'{path}' cannot be read as an image ({error}): check the file.") from None
+    array, edges = _read(path, dataset)
+    particle = _read(path, PARTICLE)[0] if dataset is None and PARTICLE in array_names(path) else None
+    return array, edges, particle
+
+
+def _read(path: Path, dataset: str | None) -> tuple[Labels, tuple[float, ...] | None]:
+    opened = open_array(path, Layout(dataset=dataset))
+    require_memory(math.prod(opened.voxels.shape), str(path))
+    return np.asarray(opened.voxels[(slice(None),) * len(opened.voxels.shape)]), opened.voxel_um
+
+
+def _edge(edges: tuple[float, ...] | None, name: str) -> float | None:
+    """Return the one edge of a file's voxels."""
+    if edges is not None and max(edges) > min(edges) * 1.001:
+        shown = " x ".join(f"{edge:g}" for edge in edges)
+        raise InputError(f"{name}: voxels are {shown} um but must be cubes: resample the image to equal edges first.")
+    return None if edges is None else float(edges[0])
 
 
 def labelled(
@@ -108,48 +121,6 @@ def require_memory(voxels: int, name: str = "image") -> None:
             f"{name}: {voxels:.3g} voxels need about {due / 1e9:.3g} GB and this machine has {there / 1e9:.3g} GB: cut "
             "a piece, or make the voxels larger."
         )
-
-
-def _read(path: Path) -> tuple[Labels, float | None, Labels | None]:
-    """Return labels, voxel edge and particle labels of a file, the latter two where it has them."""
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        require_memory(array.size, str(path))
-        return array, None, None
-    return _read_npz(path) if suffix == ".npz" else (_read_tiff(path), None, None)
-
-
-def _read_npz(path: Path) -> tuple[Labels, float | None, Labels | None]:
-    with np.load(path, allow_pickle=False) as arrays:
-        name = next((one for one in IMAGE_NAMES if one in arrays), arrays.files[0] if len(arrays.files) == 1 else None)
-        if name is None:
-            raise InputError(
-                f"'{path}' holds {', '.join(arrays.files)} but an array 'phase' or 'image' is due: name it."
-            )
-        require_memory(_entry_size(path, name), str(path))
-        edge = next((float(arrays[one]) for one in VOXEL_NAMES if one in arrays), None)
-        return arrays[name], edge, arrays.get("particle")
-
-
-def _entry_size(path: Path, name: str) -> int:
-    """Return how many voxels an array in an NPZ has, from its header alone."""
-    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as entry:
-        version = np.lib.format.read_magic(entry)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        return int(np.prod(read(entry)[0], dtype=np.int64))
-
-
-def _read_tiff(path: Path) -> Labels:
-    from tifffile import TiffFile, TiffFileError
-
-    try:
-        with TiffFile(path) as file:
-            series = file.series[0]
-            require_memory(int(np.prod(series.shape, dtype=np.int64)), str(path))
-            return np.asarray(series.asarray())
-    except TiffFileError as error:
-        raise InputError(f"'{path}' is no TIFF ({error}): check the file.") from None
 
 
 def _check_array(array: Labels, how: Reading, name: str) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import struct
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
+from numpy.lib import format as headers
 from numpy.typing import DTypeLike, NDArray
 
 from mesoforge.errors import InputError
@@ -23,6 +27,8 @@ Region = tuple[slice, slice, slice]
 LEAST = 3
 """Fewest voxels along an edge."""
 PICKLES = (".pkl", ".pickle", ".p", ".joblib")
+IMAGE_NAMES, VOXEL_NAME = ("phase", "image", "labels"), "voxel_um"
+"""Names that an NPZ file may give its image, the first that is there is meant; and the voxel's edge."""
 TIFF, SLICES, HDF5 = (".tif", ".tiff"), (".tif", ".tiff", ".png"), (".h5", ".hdf5", ".nxs", ".nx", ".nexus", ".hdf")
 
 
@@ -68,9 +74,26 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class Opened:
+    """An array of any shape and type, not yet read, and what its file says of the voxel's edges [um]."""
+
     voxels: Any
+    """Sliced as an array is; has a shape and a dtype."""
     voxel_um: tuple[float, ...] | None = None
+
+
+def open_array(path: Path, layout: Layout = Layout()) -> Opened:
+    """Open the array of a file or folder, whatever it holds.
+
+    Raises:
+        InputError: there is none, it cannot be read, or it is a pickle.
+    """
+    return _opener(path)(path, layout)
+
+
+def array_names(path: Path) -> tuple[str, ...]:
+    """Return the names of the arrays in an NPZ file; none of another file."""
+    return tuple(_headers(path)) if path.suffix.lower() == ".npz" else ()
 
 
 def open_stack(path: Path, layout: Layout = Layout()) -> Stack:
@@ -79,7 +102,7 @@ def open_stack(path: Path, layout: Layout = Layout()) -> Stack:
     Raises:
         InputError: it cannot be read, is no three-dimensional image of numbers, or has no plausible voxel size.
     """
-    opened = _opener(path)(path, layout)
+    opened = open_array(path, layout)
     shape, dtype = tuple(opened.voxels.shape), np.dtype(opened.voxels.dtype)
     _check_image(path, shape, dtype)
     return Stack(opened.voxels, shape, dtype, _voxel_size(path, layout, opened.voxel_um), path.name, checksum(path))
@@ -95,14 +118,14 @@ def array_stack(image: NDArray[Any], voxel_um: float, source: str = "array") -> 
 def checksum(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, or of a folder's slices in order."""
     digest = hashlib.sha256()
-    for file in _slices(path) if path.is_dir() else [path]:
+    for file in slices(path) if path.is_dir() else [path]:
         with file.open("rb") as stream:
             while piece := stream.read(1 << 22):
                 digest.update(piece)
     return digest.hexdigest()
 
 
-def _opener(path: Path) -> Callable[[Path, Layout], _Opened]:
+def _opener(path: Path) -> Callable[[Path, Layout], Opened]:
     if path.is_dir():
         return _open_folder
     if not path.is_file():
@@ -144,27 +167,67 @@ class _Mapped:
         return np.array(self.open()[region])
 
 
-def _open_npy(path: Path, _: Layout) -> _Opened:
+def _open_npy(path: Path, _: Layout) -> Opened:
     try:
-        return _Opened(_Mapped.of(lambda: np.load(path, mmap_mode="r", allow_pickle=False)))
+        return Opened(_Mapped.of(lambda: np.load(path, mmap_mode="r", allow_pickle=False)))
     except (ValueError, OSError, EOFError) as error:
         raise _unreadable(path, "NPY", error) from None
 
 
-def _open_npz(path: Path, layout: Layout) -> _Opened:
+def _open_npz(path: Path, layout: Layout) -> Opened:
+    found = _headers(path)
+    images = {name: one.shape for name, one in found.items() if len(one.shape) > 1}
+    usual = next((name for name in IMAGE_NAMES if name in images), None)
+    image = found[_chosen(path, layout.dataset or usual, images)]
+    if image.dtype.hasobject:
+        raise _unreadable(path, "NPZ", ValueError("Object array"))
+    size = tuple(np.atleast_1d(found[VOXEL_NAME].whole()).astype(float)) if VOXEL_NAME in found else None
+    return Opened(image, size)
+
+
+def _headers(path: Path) -> dict[str, _Entry]:
+    """Return the arrays of an NPZ file by name, of which only the headers were read."""
+    found = dict[str, _Entry]()
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name].shape for name in arrays.files if arrays[name].dtype != object}
-            name = _chosen(path, layout.dataset, {key: shape for key, shape in found.items() if len(shape) > 1})
-            size = tuple(np.atleast_1d(arrays["voxel_um"]).astype(float)) if "voxel_um" in found else None
-            return _Opened(arrays[name], size)
-    except (ValueError, OSError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as entry:
+                    version = headers.read_magic(entry)
+                    read = headers.read_array_header_1_0 if version == (1, 0) else headers.read_array_header_2_0
+                    shape, _, dtype = read(entry)
+                found[name.removesuffix(".npy")] = _Entry(path, name.removesuffix(".npy"), shape, dtype)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise _unreadable(path, "NPZ", error) from None
+    return found
 
 
-def _open_hdf5(path: Path, layout: Layout) -> _Opened:
+@dataclass(frozen=True)
+class _Entry:
+    """An array in an NPZ file, read whole when a first part of it is asked for."""
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def whole(self) -> NDArray[Any]:
+        """Read the array."""
+        try:
+            with np.load(self.path, allow_pickle=False) as arrays:
+                array: NDArray[Any] = arrays[self.name]
+                return array
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise _unreadable(self.path, "NPZ", error) from None
+
+    @cached_property
+    def _kept(self) -> NDArray[Any]:
+        return self.whole()
+
+    def __getitem__(self, region: Region) -> NDArray[Any]:
+        return self._kept[region]
+
+
+def _open_hdf5(path: Path, layout: Layout) -> Opened:
     import h5py
 
     try:
@@ -174,7 +237,7 @@ def _open_hdf5(path: Path, layout: Layout) -> _Opened:
     images = dict[str, tuple[int, ...]]()
     file.visititems(lambda name, node: _note(images, name, node))
     name = layout.dataset if layout.dataset in images else layout.dataset or _nexus_signal(file)
-    return _Opened(file[_chosen(path, name, images)])
+    return Opened(file[_chosen(path, name, images)])
 
 
 def _note(images: dict[str, tuple[int, ...]], name: str, node: Any) -> None:  # noqa: ANN401 - h5py has no types
@@ -202,7 +265,7 @@ def _chosen(path: Path, wanted: str | None, images: dict[str, tuple[int, ...]]) 
     return name
 
 
-def _open_raw(path: Path, layout: Layout) -> _Opened:
+def _open_raw(path: Path, layout: Layout) -> Opened:
     if layout.shape is None or layout.dtype is None:
         raise InputError(f"'{path}' is raw bytes: give --shape, as in 200x512x512, and --dtype, as in uint8 or '<u2'.")
     kind = _dtype(layout.dtype)
@@ -211,7 +274,7 @@ def _open_raw(path: Path, layout: Layout) -> _Opened:
         raise InputError(
             f"'{path}' has {came} bytes but --shape and --dtype mean {due}: correct them, or cut off the header."
         )
-    return _Opened(_Mapped.of(lambda: np.memmap(path, dtype=kind, mode="r", shape=layout.shape)))
+    return Opened(_Mapped.of(lambda: np.memmap(path, dtype=kind, mode="r", shape=layout.shape)))
 
 
 def _dtype(text: DTypeLike) -> np.dtype[Any]:
@@ -223,7 +286,7 @@ def _dtype(text: DTypeLike) -> np.dtype[Any]:
         ) from None
 
 
-def _open_tiff(path: Path, _: Layout) -> _Opened:
+def _open_tiff(path: Path, _: Layout) -> Opened:
     import tifffile
 
     tifffile.logger().setLevel(logging.CRITICAL)  # what is wrong with a file is said once, by us
@@ -234,8 +297,8 @@ def _open_tiff(path: Path, _: Layout) -> _Opened:
             shape = tuple(edge for edge in series.shape if edge > 1) if len(series.shape) > 3 else series.shape
             pages = len(series.pages)
         if len(shape) == 3 and pages == shape[0] > 1:
-            return _Opened(_Pages(path, shape, series.dtype))
-        return _Opened(tifffile.imread(path).reshape(shape))
+            return Opened(_Pages(path, shape, series.dtype))
+        return Opened(tifffile.imread(path).reshape(shape))
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 - tifffile raises what a broken byte leads it to
@@ -287,26 +350,24 @@ class _Files:
     dtype: np.dtype[Any]
 
     def __getitem__(self, region: Region) -> NDArray[Any]:
-        slices = [_slice(file) for file in self.files[region[0]]]
-        odd = [
-            file.name for file, one in zip(self.files[region[0]], slices, strict=True) if one.shape != self.shape[1:]
-        ]
+        read = [_slice(file) for file in self.files[region[0]]]
+        odd = [file.name for file, one in zip(self.files[region[0]], read, strict=True) if one.shape != self.shape[1:]]
         if odd:
             raise InputError(f"slice '{odd[0]}' differs in shape from the first one: leave it out.")
-        return np.stack([one[region[1:]] for one in slices])
+        return np.stack([one[region[1:]] for one in read])
 
 
-def _open_folder(path: Path, _: Layout) -> _Opened:
-    files = _slices(path)
+def _open_folder(path: Path, _: Layout) -> Opened:
+    files = slices(path)
     if not files:
         raise InputError(f"the folder '{path}' holds no slice ({', '.join(SLICES)}): give another one.")
     first = _slice(files[0])
-    return _Opened(_Files(files, (len(files), *first.shape), first.dtype))
+    return Opened(_Files(files, (len(files), *first.shape), first.dtype))
 
 
-def _slices(path: Path) -> tuple[Path, ...]:
-    """Return the slices of a folder in natural order: slice_2 comes before slice_10."""
-    found = [file for file in path.iterdir() if file.suffix.lower() in SLICES]
+def slices(path: Path) -> tuple[Path, ...]:
+    """Return the slices of a folder in natural order (slice_2 comes before slice_10); none of what is no folder."""
+    found = [file for file in path.iterdir() if file.suffix.lower() in SLICES] if path.is_dir() else []
     return tuple(sorted(found, key=lambda file: _natural(file.name)))
 
 

@@ -111,14 +111,14 @@ def test_an_electrode_stands_beside_a_tomogram(
     ("words", "said"),
     [
         (["measure", "nothing"], "'nothing' was to be measured but there is neither a file nor an electrode of it"),
-        (["measure", "away.npz"], "there is no file 'away.npz'"),
+        (["measure", "away.npz"], "there is no stack 'away.npz'"),
         (["measure", "IMAGE", "--only", "beauty"], "'beauty' is no measure: use one of phases"),
         (["measure", "IMAGE", "--labels", "pore"], "--labels is 'pore' but must be like 0=pore,1=active,2=cbd"),
         (["measure", "IMAGE", "--labels", "0=pore,1=active"], "labels 2 are in the image but only 0, 1 have a meaning"),
         (["measure", "IMAGE", "--subvolumes", "9"], "9 by 9 sub-volumes of 24 x 30 voxels were asked for"),
         (["measure", "IMAGE", "--voxel", "0.4,0.4,1"], "--voxel is '0.4,0.4,1' but voxels must be cubes: resample"),
         (["measure", "IMAGE", "--voxel", "small"], "--voxel is 'small' but must be a length in um"),
-        (["compare", "IMAGE", "away.tif"], "there is no file 'away.tif'"),
+        (["compare", "IMAGE", "away.tif"], "there is no stack 'away.tif'"),
     ],
     ids=[
         "nothing",

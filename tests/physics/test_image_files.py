@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+import tifffile
 
 from mesoforge.errors import InputError
 from mesoforge.physics.microstructure import image_files
@@ -83,6 +86,40 @@ def two_arrays(folder: Path) -> Path:
     return folder / "a.npz"
 
 
+def cut_tiff(folder: Path) -> Path:
+    path = folder / "a.tif"
+    tifffile.imwrite(path, labels(), photometric="minisblack", compression="zlib")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def pickled(folder: Path) -> Path:
+    (folder / "a.pkl").write_bytes(pickle.dumps(labels()))
+    return folder / "a.pkl"
+
+
+def objects(folder: Path) -> Path:
+    np.savez(folder / "a.npz", image=np.array([[{"a": 1}]], dtype=object))
+    return folder / "a.npz"
+
+
+def uneven(folder: Path) -> Path:
+    np.savez(folder / "a.npz", image=labels(), voxel_um=[0.4, 0.4, 1.0])
+    return folder / "a.npz"
+
+
+def test_hdf5_files_folders_of_slices_wide_types_and_named_arrays_are_images(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["scan/labels"] = labels().astype(np.uint16)
+    np.savez(tmp_path / "a.npz", first=labels() * 0, second=labels())
+    (tmp_path / "slices").mkdir()
+    for number, one in enumerate(labels()):
+        tifffile.imwrite(tmp_path / "slices" / f"s_{number}.tif", one)
+    for name, dataset in (("a.h5", None), ("a.h5", "scan/labels"), ("a.npz", "second"), ("slices", None)):
+        found = read_image(tmp_path / name, Reading(voxel=1.0, dataset=dataset))
+        np.testing.assert_array_equal(found.phase, labels())
+
+
 def test_particles_may_come_from_a_file_of_their_own(tmp_path: Path) -> None:
     image = labels()
     numbers = np.where(image == 1, np.arange(1, image.size + 1).reshape(image.shape), 0)
@@ -109,16 +146,23 @@ def test_particles_may_come_from_a_file_of_their_own(tmp_path: Path) -> None:
         (saved(labels()), Reading(voxel=1, thickness_axis=3), r"the thickness axis is 3 but must be 0, 1 or 2"),
         (saved(labels() * 0), Reading(voxel=1), r"all voxels are pore but two phases at least are due"),
         (saved(labels() * 0 + 1), Reading(voxel=1), r"all voxels are active but two phases at least are due"),
-        (text("a.npy"), Reading(voxel=1), r"cannot be read as an image"),
-        (text("a.npz"), Reading(voxel=1), r"cannot be read as an image"),
-        (text("a.tif"), Reading(voxel=1), r"is no TIFF"),
-        (text("a.vtk"), Reading(voxel=1), r"ends in '\.vtk' but one of \.npy, \.npz, \.tif, \.tiff is due"),
-        (two_arrays, Reading(voxel=1), r"holds first, second but an array 'phase' or 'image' is due"),
-        (lambda folder: folder / "none.npy", Reading(voxel=1), r"there is no file"),
+        (text("a.npy"), Reading(voxel=1), r"cannot be read as NPY|holds pickled objects"),
+        (text("a.npz"), Reading(voxel=1), r"cannot be read as NPZ"),
+        (text("a.tif"), Reading(voxel=1), r"cannot be read as TIFF"),
+        (text("a.h5"), Reading(voxel=1), r"cannot be read as HDF5"),
+        (cut_tiff, Reading(voxel=1), r"(is cut off|cannot be read as TIFF)"),
+        (pickled, Reading(voxel=1), r"a\.pkl' is a pickle, which can run any code"),
+        (objects, Reading(voxel=1), r"holds pickled objects"),
+        (saved(labels().astype(np.int16) - 1), Reading(voxel=1), r"labels -1 are in the image"),
+        (uneven, Reading(), r"voxels are 0\.4 x 0\.4 x 1 um but must be cubes"),
+        (text("a.vtk"), Reading(voxel=1), r"ends in '\.vtk' but one of \.npy, \.npz, \.tif, \.tiff, \.h5.* is due"),
+        (two_arrays, Reading(voxel=1), r"holds the images first, second but one is due: choose one with --dataset"),
+        (lambda folder: folder / "none.npy", Reading(voxel=1), r"there is no stack"),
     ],
     ids=[
         "floats", "flat", "one slice", "no voxel", "negative voxel", "unknown labels", "unknown meaning", "no axis",
-        "no solid", "no pore", "broken npy", "broken npz", "broken tiff", "other ending", "two arrays", "no file",
+        "no solid", "no pore", "broken npy", "broken npz", "broken tiff", "broken hdf5", "cut tiff", "pickle",
+        "objects", "signed", "uneven voxels", "other ending", "two arrays", "no file",
     ],
 )  # fmt: skip
 def test_a_wrong_image_is_refused_in_a_sentence(
