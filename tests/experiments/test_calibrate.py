@@ -174,3 +174,10 @@ def test_errors_are_told_beside_that_of_the_mean() -> None:
     ]
     found = errors(rows)["porosity"]
     assert found == pytest.approx({"fit": 0.01, "foretold": 0.02, "mean": 0.1, "held_out": 0.02})
+
+
+def test_the_example_is_sound() -> None:
+    path = Path(__file__).resolve().parents[2] / "examples" / "calibrate_slurry.yaml"
+    plan = load_calibration(path, {})
+    assert plan.problem.space.names == ("force_field.slurry_bead_factor", "force_field.slurry_well_depth")
+    assert len(plan.rows) == 2
