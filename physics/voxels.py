@@ -69,11 +69,28 @@ def voxelise(beads: Beads, recipe: Recipe) -> Voxels:
     edge, shape = grid(beads.box, recipe.numerics.voxel)
     beads, stretch = _stretched(beads, shape[2] * edge)
     particle = _particles(beads, recipe.particles.primary_diameter, amounts.active_bead_volume * stretch, edge, shape)
-    phase = (particle > 0).astype(np.uint8) * ACTIVE
-    chosen = beads.kind == CBD
     wanted = round(amounts.cbd_beads * amounts.cbd_bead_volume * stretch / edge**3)
-    density = np.zeros(shape, dtype=np.float32)
-    _add(density, beads.position[chosen], recipe.drying.cbd_diameter * WIDTH, edge)
+    return with_cbd(particle, beads.position[beads.kind == CBD], recipe.drying.cbd_diameter, wanted, edge)
+
+
+def with_cbd(
+    particle: NDArray[np.int32], position: NDArray[np.float64], diameter: float, wanted: int, edge: float
+) -> Voxels:
+    """Give the CBD so many of the voxels without a particle, those where its beads are densest.
+
+    Args:
+        particle: secondary particle of each voxel, else 0, (nx, ny, nz).
+        position: CBD beads (n, 3) [um].
+        diameter: theirs [um].
+        wanted: how many voxels.
+        edge: edge of a voxel [um].
+
+    Raises:
+        PhysicsError: ``unstable``, if the beads do not reach so many.
+    """
+    phase = (particle > 0).astype(np.uint8) * ACTIVE
+    density = np.zeros(particle.shape, dtype=np.float32)
+    _add(density, position, diameter * WIDTH, edge)
     density[particle > 0] = 0
     phase.reshape(-1)[_highest(density.ravel(), wanted, "CBD")] = CBD
     return Voxels(phase, particle, edge)
@@ -104,11 +121,20 @@ def _particles(
     positions = beads.position[beads.kind == ACTIVE][order]
     _compete(best, owner, positions, np.concatenate([[0], np.cumsum(counts)]), pitch * WIDTH, edge)
     wanted = np.diff(np.round(np.concatenate([[0], np.cumsum(counts)]) * bead_volume / edge**3)).astype(np.int64)
-    return _cut(best, owner, wanted)
+    return cut_to_volume(best, owner, wanted)
 
 
-def _cut(best: NDArray[np.float32], owner: NDArray[np.int32], wanted: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Keep of each owner's voxels the wanted number of highest density; what one lacks, free neighbours give."""
+def cut_to_volume(best: NDArray[np.float32], owner: NDArray[np.int32], wanted: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Keep of each owner's voxels the wanted number of highest density; what one lacks, free neighbours give.
+
+    Args:
+        best: density above zero wherever a voxel has an owner, (nx, ny, nz).
+        owner: from 1, else 0, (nx, ny, nz).
+        wanted: voxels of each owner, (owners,).
+
+    Raises:
+        PhysicsError: ``unstable``, if there are not so many voxels with an owner.
+    """
     flat, level = owner.ravel(), best.ravel()
     order, starts = _by_owner(flat, len(wanted))
     kept = np.zeros_like(flat)

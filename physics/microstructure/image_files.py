@@ -16,8 +16,8 @@ from mesoforge.physics.beads import ACTIVE, CBD
 from mesoforge.physics.shapes.stack import HDF5, PICKLES, TIFF, Layout, array_names, open_array
 from mesoforge.physics.voxels import CLOSED, PORE, Periodic, Voxels
 
-BYTES = 80
-"""Memory that a measurement takes per voxel: the pore network's need; transport takes half of it."""
+BYTES = 130
+"""Memory that a measurement takes per voxel: the pore network's need (122 measured at 200^3, closed sides)."""
 PHASES = {"pore": PORE, "active": ACTIVE, "cbd": CBD}
 SUFFIXES = (".npy", ".npz", *TIFF, *HDF5)
 PARTICLE = "particle"

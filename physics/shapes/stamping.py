@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from mesoforge.physics import voxels as image
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.beading import Cast
 from mesoforge.physics.shapes.figures import SMOOTH, Mask, Reals, triangulated
 from mesoforge.physics.shapes.library import Library
-from mesoforge.physics.voxels import Voxels
+from mesoforge.physics.voxels import Voxels, cut_to_volume, grid, with_cbd
 
 Mapping = Literal["rigid", "affine"]
 MARGIN = 4
@@ -91,7 +90,7 @@ def stamp(beads: Beads, casts: Sequence[Cast], library: Library, recipe: Recipe,
         PhysicsError: ``unstable``, if there is no room for the volume of the phases.
     """
     amounts = balance(recipe)
-    edge, shape = image.grid(beads.box, recipe.numerics.voxel)
+    edge, shape = grid(beads.box, recipe.numerics.voxel)
     height = shape[2] * edge
     stretch = height / beads.thickness
     best, owner = np.full(shape, -np.inf, dtype=np.float32), np.zeros(shape, dtype=np.int32)
@@ -102,15 +101,10 @@ def stamp(beads: Beads, casts: Sequence[Cast], library: Library, recipe: Recipe,
         _compete(best, owner, number, _placed(cast, found, depths[cast.row], library.voxel_um, edge))
     total = round(amounts.active_beads * amounts.active_bead_volume * stretch / edge**3)
     lowest = best[owner > 0].min()
-    particle = image._cut(np.where(owner > 0, best - lowest + 1, 0), owner, _shares(casts, total))
-    phase = (particle > 0).astype(np.uint8) * ACTIVE
+    particle = cut_to_volume(np.where(owner > 0, best - lowest + 1, 0), owner, _shares(casts, total))
     wanted = round(amounts.cbd_beads * amounts.cbd_bead_volume * stretch / edge**3)
-    density = np.zeros(shape, dtype=np.float32)
     chosen = beads.position[beads.kind == CBD] * [1, 1, stretch]
-    image._add(density, chosen, recipe.drying.cbd_diameter * image.WIDTH, edge)
-    density[particle > 0] = 0
-    phase.reshape(-1)[image._highest(density.ravel(), wanted, "CBD")] = CBD
-    return Voxels(phase, particle, edge)
+    return with_cbd(particle, chosen, recipe.drying.cbd_diameter, wanted, edge)
 
 
 def _shares(casts: Sequence[Cast], total: int) -> Ints:
