@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.export_cli import discharge, export
 from mesoforge.experiments.manners_cli import completion, doctor, init, schema, show_cost, validate
 from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
@@ -49,7 +50,7 @@ def app(*, debug: bool) -> None:
 
 
 app.add_command(shapes)
-for verb in (init, validate, schema, doctor, completion, report):
+for verb in (init, validate, schema, doctor, completion, report, export, discharge):
     app.add_command(verb)
 
 

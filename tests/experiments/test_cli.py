@@ -46,6 +46,8 @@ VERBS = (
     "doctor",
     "completion",
     "report",
+    "export",
+    "discharge",
 )
 PATIENCE_S = 120.0
 MARK = "MESOFORGE_TEST_RUN"
