@@ -16,6 +16,11 @@ from mesoforge.physics.voxels import Voxels
 
 BASE: Final = "Xu2019"
 """PyBaMM's set for what the electrode does not tell: NMC532 against lithium, electrolyte and kinetics included."""
+USED: Final = 0.97800 - 0.09601
+"""Lithium that the base's material takes between its cut-offs of 4.2 and 3.5 V, of all that it can hold (a test asks
+PyBaMM)."""
+FARADAY: Final = 96485.33
+"""[C/mol]"""
 AREA_CM2: Final = 1.0
 SLACK: Final = 10.0
 """Time allowed for a discharge over the nominal one; the lower cut-off ends it."""
@@ -26,11 +31,13 @@ def parameter_set(properties: Mapping[str, float], recipe: Recipe, voxels: Voxel
 
     Porosity counts nanopores. Deff/D0 = eps / tau = eps^b gives the Bruggeman coefficient b = 1 - ln tau / ln eps. The
     particle radius is Sauter's of the spheres of the particles' volumes, sum r^3 / sum r^2, so that volume and surface
-    of these are kept; PyBaMM's own surface is 3 eps_am / R.
+    of these are kept; PyBaMM's own surface is 3 eps_am / R. The greatest concentration is chosen so that the material holds
+    between the cut-offs the capacity that the recipe says.
     """
     porosity, tau = properties["porosity"], properties["tortuosity_factor_z"]
     share = properties["electrode_density"] * recipe.formulation.active_material / recipe.materials.active.density
     radius = sauter_radius(voxels)
+    held = (recipe.materials.active.capacity or 0.0) * recipe.materials.active.density  # mAh/cm3
     capacity = properties["areal_capacity"] * AREA_CM2 / 1000
     return {
         "base": BASE,
@@ -40,6 +47,7 @@ def parameter_set(properties: Mapping[str, float], recipe: Recipe, voxels: Voxel
             "Positive electrode active material volume fraction": share,
             "Positive electrode Bruggeman coefficient (electrolyte)": 1 - math.log(tau) / math.log(porosity),
             "Positive particle radius [m]": radius * 1e-6,
+            "Maximum concentration in positive electrode [mol.m-3]": 3.6e6 * held / (FARADAY * USED),
             "Electrode height [m]": math.sqrt(AREA_CM2) / 100,
             "Electrode width [m]": math.sqrt(AREA_CM2) / 100,
             "Nominal cell capacity [A.h]": capacity,

@@ -22,7 +22,7 @@ NAMES = ("vti", "vtp", "xyz", "dump", "tiff", "hdf5", "csv", "parquet", "pybamm"
 def export(electrode: str, name: str, output: Path | None, home: Path, *, as_json: bool) -> None:
     r"""Write an electrode for another tool.
 
-    vti, vtp: ParaView (voxels, beads); xyz, dump: OVITO (beads); tiff: a stack of labels; hdf5: all of it; csv, parquet:
+    vti, vtp: ParaView (voxels, beads); xyz, dump: OVITO (beads); tiff: a stack of labels; hdf5: all; csv, parquet:
     the properties; pybamm: a parameter set. Lengths are in um. ELECTRODE is the name from 'mesoforge make'.
 
     \b

@@ -43,6 +43,7 @@ VERBS = (
     "init",
     "validate",
     "schema",
+    "fields",
     "doctor",
     "completion",
     "report",
