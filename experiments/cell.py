@@ -17,8 +17,7 @@ from mesoforge.physics.voxels import Voxels
 BASE: Final = "Xu2019"
 """PyBaMM's set for what the electrode does not tell: NMC532 against lithium, electrolyte and kinetics included."""
 USED: Final = 0.97800 - 0.09601
-"""Lithium that the base's material takes between its cut-offs of 4.2 and 3.5 V, of all that it can hold (a test asks
-PyBaMM)."""
+"""Share of its sites that the base's material fills from 4.2 to 3.5 V, its cut-offs."""
 FARADAY: Final = 96485.33
 """[C/mol]"""
 AREA_CM2: Final = 1.0
@@ -31,8 +30,8 @@ def parameter_set(properties: Mapping[str, float], recipe: Recipe, voxels: Voxel
 
     Porosity counts nanopores. Deff/D0 = eps / tau = eps^b gives the Bruggeman coefficient b = 1 - ln tau / ln eps. The
     particle radius is Sauter's of the spheres of the particles' volumes, sum r^3 / sum r^2, so that volume and surface
-    of these are kept; PyBaMM's own surface is 3 eps_am / R. The greatest concentration is chosen so that the material holds
-    between the cut-offs the capacity that the recipe says.
+    of these are kept; PyBaMM's own surface is 3 eps_am / R. The greatest concentration is chosen so that the material
+    holds between the cut-offs the capacity that the recipe says.
     """
     porosity, tau = properties["porosity"], properties["tortuosity_factor_z"]
     share = properties["electrode_density"] * recipe.formulation.active_material / recipe.materials.active.density
