@@ -12,7 +12,8 @@ import click
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.calibrate_cli import calibrate
-from mesoforge.experiments.manners_cli import completion, doctor, init, schema, show_cost, validate
+from mesoforge.experiments.export_cli import discharge, export
+from mesoforge.experiments.manners_cli import completion, doctor, fields, init, schema, show_cost, validate
 from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
 from mesoforge.experiments.report_cli import report
@@ -51,7 +52,7 @@ def app(*, debug: bool) -> None:
 
 
 app.add_command(shapes)
-for verb in (calibrate, init, validate, schema, doctor, completion, report):
+for verb in (calibrate, init, validate, schema, fields, doctor, completion, report, export, discharge):
     app.add_command(verb)
 
 

@@ -84,6 +84,18 @@ def schema(kind: str) -> None:
 
 
 @click.command(cls=Explained)
+def fields() -> None:
+    r"""Print the reference of every field and property as markdown: default, range, unit, meaning.
+
+    \b
+    mesoforge fields > docs/reference.md
+    """
+    from mesoforge.experiments.field_reference import reference
+
+    click.echo(reference(), nl=False)
+
+
+@click.command(cls=Explained)
 @home_option
 @json_option
 def doctor(home: Path, *, as_json: bool) -> None:

@@ -43,9 +43,12 @@ VERBS = (
     "init",
     "validate",
     "schema",
+    "fields",
     "doctor",
     "completion",
     "report",
+    "export",
+    "discharge",
 )
 PATIENCE_S = 120.0
 MARK = "MESOFORGE_TEST_RUN"
