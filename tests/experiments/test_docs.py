@@ -15,8 +15,9 @@ import pytest
 import toys
 from test_report import portrait
 
+from mesoforge.experiments import calibrating, view
 from mesoforge.experiments import drive as driving
-from mesoforge.experiments import view
+from mesoforge.experiments import pool as pools
 from mesoforge.experiments.cli import status_of
 from mesoforge.experiments.field_reference import reference
 from mesoforge.experiments.pool import HerePool
@@ -50,14 +51,22 @@ def test_every_command_of_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(view, "Tracker", away)
     monkeypatch.setattr(driving, "local_pool", lambda _: nullcontext(HerePool()))
     monkeypatch.setattr(driving, "drive", functools.partial(driving.drive, work=toys.make))
+    monkeypatch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
+    monkeypatch.setattr(
+        calibrating, "simulate_rows", lambda *_: {"mean": [2.03, 2.1], "spread": [0.01] * 2, "wall_s": 1}
+    )
+    (tmp_path / "examples").symlink_to(HOUSE / "examples")
     electrode = portrait(tmp_path / "mlruns").name
     cheap = {
         "make": ["--dry-run"],
         "optimize": ["--budget", "3+1+1", "--strategy", "sobol"],
         "sample": ["--budget", "2+0+0"],
+        "calibrate": ["--budget", "3+0"],
     }
     found = commands("tutorial.md")
-    assert {"doctor", "make", "report", "init", "validate", "optimize", "sample"} <= {verb for verb, *_ in found}
+    assert {"doctor", "make", "report", "init", "validate", "optimize", "sample", "calibrate"} <= {
+        verb for verb, *_ in found
+    }
     for verb, *rest in found:
         words = [verb, *(electrode if word == "ELECTRODE" else word for word in rest), *cheap.get(verb, [])]
         assert status_of(words) == 0, words
