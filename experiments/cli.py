@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.learned_cli import predict, sensitivity
 from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
 from mesoforge.experiments.shapes_cli import shapes
@@ -80,6 +81,8 @@ def make(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home: 
 
 
 app.add_command(measure)
+app.add_command(predict)
+app.add_command(sensitivity)
 app.add_command(compare)
 
 
