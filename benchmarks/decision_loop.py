@@ -3,8 +3,8 @@
 ``python benchmarks/decision_loop.py [--problems target,dtlz2] [--methods botorch,optuna-tpe] [--seeds 20]`` runs each
 method on each problem through a campaign of its own: the same Sobol start for all methods of one seed, equally many
 evaluations, noisy outputs for the method, the noise-free truth for its score. Each finished run is a line of the
-results file, so that more seeds, methods or problems resume from there. ``--report FOLDER`` writes the tables
-(Markdown) and the figure (PNG) of all that the file holds.
+results file, so that more seeds, methods or problems resume from there. ``--report PNG`` runs nothing: it prints the
+tables (Markdown) and draws the figure of all that the file holds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -71,6 +72,7 @@ class Case:
 # Targets: three inputs, three outputs to match within 0.5 % (rms), as when a force field is calibrated
 
 TOLERANCE = 0.005
+LEAST_TO_TEST = 5  # seeds below which no test can tell
 
 
 def _mechanism(X: Array, _: int) -> Array:
@@ -185,7 +187,7 @@ def run(case: Case, method: str, seed: int, folder: Path) -> tuple[list[float], 
     return worth, spent / max(len(worth) - case.start, 1)
 
 
-def finished(path: Path) -> dict[tuple[str, str, int], dict[str, object]]:
+def finished(path: Path) -> dict[tuple[str, str, int], dict[str, Any]]:
     """Return the runs that the results file holds."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows = [json.loads(line) for line in lines]
@@ -204,15 +206,114 @@ def missing(given: argparse.Namespace) -> Iterator[tuple[Case, str, int]]:
                     yield CASES[name], method, seed
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Runs:
+    """All runs of one method on one problem, by seed; ``worth`` is padded with its last value to the whole budget."""
+
+    case: Case
+    method: str
+    seeds: tuple[int, ...]
+    worth: Array
+    seconds: float
+
+    @property
+    def reached(self) -> Array:
+        """Evaluations until a run was good enough; a run that never was counts the whole budget."""
+        good = self.worth >= self.case.enough
+        return np.where(good.any(axis=1), good.argmax(axis=1) + 1, self.case.evaluations).astype(float)
+
+    @property
+    def failed(self) -> int:
+        """Runs that were never good enough."""
+        return int((self.worth[:, -1] < self.case.enough).sum())
+
+
+def collected(path: Path) -> list[Runs]:
+    """Return the results file's runs by problem and method, in the order of the problems."""
+    rows = list(finished(path).values())
+    every: list[Runs] = []
+    for name, case in CASES.items():
+        for method in STRATEGIES:
+            some = sorted((r for r in rows if (r["problem"], r["method"]) == (name, method)), key=lambda r: r["seed"])
+            if some:
+                worth = [(r["worth"] + r["worth"][-1:] * case.evaluations)[: case.evaluations] for r in some]
+                seconds = float(np.mean([r["seconds"] for r in some]))
+                every.append(Runs(case, method, tuple(r["seed"] for r in some), np.array(worth), seconds))
+    return every
+
+
+def against_sobol(runs: Runs, every: list[Runs]) -> str:
+    """Return the one-sided p that a method is worse than Sobol at the end (Wilcoxon's, on the seeds both ran)."""
+    from scipy.stats import wilcoxon
+
+    sobol = next((one for one in every if (one.case, one.method) == (runs.case, "sobol")), None)
+    common = [seed for seed in runs.seeds if sobol and seed in sobol.seeds]
+    if sobol is None or runs is sobol or len(common) < LEAST_TO_TEST:
+        return "-"
+    here, there = ([one.worth[one.seeds.index(seed), -1] for seed in common] for one in (runs, sobol))
+    return f"{wilcoxon(here, there, alternative='less').pvalue:.3f}"
+
+
+def tables(every: list[Runs]) -> Iterator[str]:
+    """Yield a table for each problem, in Markdown."""
+    for case in dict.fromkeys(one.case for one in every):
+        counts = np.isfinite(case.enough)
+        first = "evaluations to reach it, median (quartiles) | never" if counts else "after 10 proposals | at the end"
+        yield f"\n**{case.title}**, {case.start} + {case.proposed} evaluations\n"
+        yield f"| method | seeds | {first} | p (worse than Sobol) | s per proposal |\n|---|---|---|---|---|---|"
+        for runs in (one for one in every if one.case == case):
+            if counts:
+                low, middle, high = np.percentile(runs.reached, [25, 50, 75])
+                cells = [f"{middle:g} ({low:g} to {high:g})", f"{runs.failed} of {len(runs.seeds)}"]
+            else:
+                cells = [quartiles(runs.worth[:, case.start + 9]), quartiles(runs.worth[:, -1])]
+            cells += [against_sobol(runs, every), f"{runs.seconds:.2f}"]
+            yield f"| {runs.method} | {len(runs.seeds)} | {' | '.join(cells)} |"
+
+
+def quartiles(values: Array) -> str:
+    """Write the median with the quartiles."""
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    return f"{middle:.4g} ({low:.3g} to {high:.3g})"
+
+
+def draw(every: list[Runs], path: Path) -> None:
+    """Draw the median worth against the evaluations spent, a panel for each problem."""
+    import matplotlib.pyplot as plt
+
+    cases = list(dict.fromkeys(one.case for one in every))
+    figure, panels = plt.subplots(1, len(cases), figsize=(4.6 * len(cases), 3.8), squeeze=False)
+    for axes, case in zip(panels[0], cases, strict=True):
+        for place, runs in enumerate(one for one in every if one.case == case):
+            median = np.median(runs.worth, axis=0)
+            shown = 100 * -median if np.isfinite(case.enough) else median
+            style = {"lw": 2.4, "color": "black"} if runs.method == "botorch" else {"lw": 1.1, "color": f"C{place}"}
+            axes.plot(range(1, case.evaluations + 1), shown, label=f"{runs.method} ({len(runs.seeds)})", **style)
+        axes.axvline(case.start + 0.5, color="0.8", zorder=0)
+        axes.set(title=case.title, xlabel="evaluations")
+        axes.set_ylabel("rms mismatch (%)" if np.isfinite(case.enough) else "median worth")
+        if np.isfinite(case.enough):
+            axes.set_yscale("log")
+            axes.axhline(-100 * case.enough, color="0.8", zorder=0)
+        axes.legend(fontsize=7, frameon=False)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
 def main() -> None:
-    """Run what is missing, then report."""
+    """Run what is missing, or report what there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", default=",".join(CASES))
     parser.add_argument("--methods", default=",".join(STRATEGIES))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--results", type=Path, default=Path("mlruns") / "decision_loop.jsonl")
-    parser.add_argument("--report", type=Path, help="folder for decision_loop.md and .png")
+    parser.add_argument("--report", type=Path, metavar="PNG", help="print tables, draw this, run nothing")
     given = parser.parse_args()
+    if given.report:
+        every = collected(given.results)
+        print("\n".join(tables(every)))
+        draw(every, given.report)
+        return
     given.results.parent.mkdir(parents=True, exist_ok=True)
     for case, method, seed in missing(given):
         with tempfile.TemporaryDirectory() as folder:

@@ -64,6 +64,10 @@ def posterior_chart(plan: CalibrationPlan, known: Posterior, path: Path) -> Path
             axes.axhline(1, color=INK, lw=0.8, ls=":")
             axes.axvline(float(one.from_unit(float(known.best[place]))), color=COLOURS["active material"], lw=1.5)
             axes.set(xlabel=one.name, xlim=(one.low, one.high), xscale=one.scale, ylabel="density over an even one")
+            if one.scale == "log":
+                ticks = np.geomspace(one.low, one.high, 4)
+                axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+                axes.minorticks_off()
         for axes in panels[len(variables) :]:
             axes.remove()
         return save(figure, path)

@@ -99,7 +99,7 @@ def drive(
     name = plan.study.name
     with home.only_driver(name):
         campaign = Campaign(plan.problem, Journal(home.journal(name)), plan.study.strategy)
-        _keep_study(plan, home.study(name))
+        keep_study(plan, home.study(name))
         follower = Follower(plan, campaign, home, tracking_uri, complain)
         follower.begin()
         try:
@@ -141,7 +141,7 @@ def conclude(plan: Plan, campaign: Campaign, home: Home, follower: Follower) -> 
     return found
 
 
-def _keep_study(plan: Plan, folder: Path) -> None:
+def keep_study(plan: Plan, folder: Path) -> None:
     """Keep the study's definition beside its journal, so that the view can be rebuilt from there."""
     import yaml
 

@@ -196,6 +196,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
     for failure in found["failed"]:
         where = f"[red]{failure['trial']} failed in {failure['stage']}[/red] ({failure['kind']})"
         console.print(f"{where}: {escape(failure['reason'])}")
+    for sentence in found["unreached"]:
+        console.print(f"Not reached: {escape(sentence)}", highlight=False, soft_wrap=True)
     for place, row in enumerate(found["best"]):
         console.print(f"{'Next' if place else 'Best'} confirmed recipe: {escape(best_words(row))}", highlight=False)
     folder = home / "studies" / found["study"]

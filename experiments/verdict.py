@@ -11,6 +11,7 @@ from mesoforge.experiments.study import Plan
 from mesoforge.experiments.view import aim, best_row, trial_key, validation
 from mesoforge.optimize.baselines import nearest
 from mesoforge.optimize.campaign import Campaign
+from mesoforge.optimize.reach import unreached
 from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.balance import foretold
 
@@ -33,6 +34,7 @@ def verdict(plan: Plan, campaign: Campaign) -> Json:
         "pareto": [_row(trial, wanted.names) for trial in campaign.pareto()] if len(wanted) else [],
         "winner": winner(campaign),
         "best": [best_row(one, campaign) for one in campaign.confirmed()],
+        "unreached": unreached(wanted, campaign.trials) if campaign.phase in ("confirmations", "done") else [],
         "confirmations": [_confirmation(trial, plan, campaign) for trial in campaign.measured if _confirms(trial)],
     }
 

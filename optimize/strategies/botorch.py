@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from botorch.sampling.base import MCSampler
 
 MOST_BY_HYPERVOLUME = 4  # its cost grows steeply with the number of objectives
-SAMPLES = 128
+SAMPLES, FEW_SAMPLES = 128, 64
+MANY_ROWS = 150  # beyond, fronts are long and each sample's costs tell: fewer samples serve
 RESTARTS = 8
 RAW_POINTS = 256
 ITERATIONS = 50
@@ -88,7 +89,7 @@ def _local_optima(acquisition: AcquisitionFunction, dimensions: int) -> list[Arr
 def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
     from botorch.sampling.normal import SobolQMCNormalSampler
 
-    sampler = SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=view.seed)
+    sampler = SobolQMCNormalSampler(torch.Size([SAMPLES if len(view.X) <= MANY_ROWS else FEW_SAMPLES]), seed=view.seed)
     if view.objectives.one_aim:
         return _improvement(gp, view, sampler)
     if len(view.objectives) <= MOST_BY_HYPERVOLUME:

@@ -149,6 +149,26 @@ def test_a_constant_output_is_foretold_as_that_constant() -> None:
     np.testing.assert_allclose(mean, 3.0)
 
 
+def test_replicates_that_differ_are_noise_and_their_mean_is_foretold() -> None:
+    rng = np.random.default_rng(7)
+    X = np.repeat(np.linspace(0, 1, 5)[:, None], 4, axis=0)
+    y = 3 * X + 0.2 * rng.standard_normal(X.shape)
+    gp = fit_gp(Table(X, y, ("y",)))
+    spread = np.sqrt(np.mean([y[4 * k : 4 * k + 4].var(ddof=1) for k in range(5)]))
+    noise = np.sqrt(gp.predict(X)[1] ** 2 - gp.latent_sd(X) ** 2)
+    np.testing.assert_allclose(noise, spread, rtol=0.25)
+    np.testing.assert_allclose(gp.predict(X)[0][::4, 0], y.reshape(5, 4).mean(axis=1), atol=0.15)
+
+
+def test_hyperparameters_tuned_on_some_rows_serve_all(monkeypatch: pytest.MonkeyPatch, points: Array) -> None:
+    whole = fit_gp(noisy_table(80, seed=6))
+    monkeypatch.setattr("mesoforge.surrogate.gp.MOST_TO_TUNE", 40)
+    tuned = fit_gp(noisy_table(80, seed=6))
+    assert not np.array_equal(tuned.predict(points)[0], whole.predict(points)[0])
+    assert np.sqrt(np.mean((tuned.predict(points)[0] - whole.predict(points)[0]) ** 2)) < NOISE / 2
+    np.testing.assert_allclose(tuned.predict(points)[1], whole.predict(points)[1], rtol=0.5)
+
+
 def test_two_rows_suffice() -> None:
     gp = fit_gp(Table(np.array([[0.1], [0.9]]), np.array([[1.0], [2.0]]), ("y",)))
     assert np.all(np.isfinite(np.hstack(gp.predict(np.array([[0.5]])))))

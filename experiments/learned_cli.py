@@ -1,0 +1,85 @@
+"""``mesoforge predict`` and ``mesoforge sensitivity``: their arguments and how their results are printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mesoforge.experiments.options import Explained, home_option, json_option, print_result
+
+
+@click.command(cls=Explained)
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--study", required=True, help="Study to learn from.")
+@home_option
+@json_option
+def predict(recipe: Path, study: str, home: Path, *, as_json: bool) -> None:
+    r"""Foretell the properties of a recipe from what a study learned, without simulating it.
+
+    The interval holds 95 % of new electrodes, seed to seed. Says where the recipe lies outside what was learned.
+
+    \b
+    mesoforge predict mine.yaml --study quickstart
+    """
+    from mesoforge.experiments import learned
+    from mesoforge.experiments.home import Home
+    from mesoforge.physics.recipe import load_recipe
+
+    print_result(learned.predict(load_recipe(recipe), Home(home), study), show_prediction, as_json=as_json)
+
+
+def show_prediction(value: dict[str, Any]) -> None:
+    """Print what is foretold of a recipe."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from mesoforge.experiments.printing import number
+
+    console = Console()
+    table = Table("property", "mean", "sd", "95 % of new electrodes", "R2, leave one out", box=box.SIMPLE)
+    for name, one in value["properties"].items():
+        between = f"{number(one['low'])} to {number(one['high'])}"
+        table.add_row(name, number(one["mean"]), f"{one['sd']:.2g}", between, number(one["loo_r2"]))
+    console.print(table)
+    for note in value["notes"]:
+        console.print(f"[bold]Note[/bold]: {note}", highlight=False, soft_wrap=True)
+    console.print(f"Learned from {value['measured']} electrodes of {value['study']}.", highlight=False)
+
+
+@click.command(cls=Explained)
+@click.argument("study")
+@home_option
+@json_option
+def sensitivity(study: str, home: Path, *, as_json: bool) -> None:
+    r"""Say which inputs move each property of a study, within the bounds of its variables.
+
+    Sobol indices: the share of a property's variance that an input explains alone (first), and alone or together with
+    others (total). Error bars: what the electrodes made so far leave open.
+
+    \b
+    mesoforge sensitivity quickstart
+    """
+    from mesoforge.experiments import learned
+    from mesoforge.experiments.home import Home
+
+    print_result(learned.sensitivity(Home(home), study), show_sensitivity, as_json=as_json)
+
+
+def show_sensitivity(value: dict[str, Any]) -> None:
+    """Print the Sobol indices."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from mesoforge.experiments.learned import rows
+
+    console = Console()
+    table = Table("property", "input", "first", "total", title="Sobol indices", box=box.SIMPLE)
+    for output, name, one in rows(value):
+        first, total = (f"{one[key]:.2f} ± {one[f'{key}_sd']:.2f}" for key in ("first", "total"))
+        table.add_row(output, name, first, total)
+    console.print(table)
+    console.print(f"Learned from {value['measured']} electrodes of {value['study']}.", highlight=False)
