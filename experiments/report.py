@@ -130,9 +130,17 @@ def _lead(found: Json, campaign: Campaign, chosen: Trial | None) -> str:
     counts = {"electrodes measured": str(found["measured"]), "failed": str(len(found["failed"]))}
     if chosen is None or not isinstance(chosen.outcome, Measured):
         return cards(counts)
-    properties = chosen.outcome.properties
-    names = campaign.problem.objectives.names
-    return cards({label(name): shown(name, properties[name]) for name in names} | counts)
+    objectives = campaign.problem.objectives
+    best = dict(zip(objectives.names, _reported(chosen, campaign), strict=True))
+    return cards({label(name): shown(name, value) for name, value in best.items()} | counts)
+
+
+def _reported(chosen: Trial, campaign: Campaign) -> list[float]:
+    """Return an electrode's properties: their means over new seeds, else as its only run gave them."""
+    means = next((one.mean for one in campaign.confirmed() if one.number == chosen.number), None)
+    found = chosen.outcome.properties if isinstance(chosen.outcome, Measured) else {}
+    known = campaign.problem.objectives.row(found) if means is None else means
+    return [float(value) for value in known]
 
 
 def _question(found: Json, plan: Plan) -> str:
@@ -173,16 +181,15 @@ def _answer(found: Json, plan: Plan, campaign: Campaign, chosen: Trial | None) -
 
 
 def _repeats(chosen: Trial, plan: Plan, campaign: Campaign) -> str:
-    """Set the chosen electrode beside its repetitions, which shows how much the seed decides."""
+    """Set the chosen electrode beside its repetitions, of whose seeds alone the mean is: the first run was chosen."""
     again = [one for one in campaign.measured if one.confirms == chosen.number]
     runs = [one.outcome.properties for one in (chosen, *again) if isinstance(one.outcome, Measured)]
     rows = []
-    for one in plan.problem.objectives.each:
+    for one, mean in zip(plan.problem.objectives.each, _reported(chosen, campaign), strict=True):
         values = [properties[one.name] for properties in runs]
-        mean = sum(values) / len(values)
         rows.append((label(one.name), *(shown(one.name, value) for value in (mean, *values)), aim_met(one, mean)))
     seeds = (f"new seed {n}" for n in range(1, len(again) + 1))
-    return table(("property", "mean", "first", *seeds, "aim"), rows)
+    return table(("property", "mean of new seeds" if again else "value", "first run", *seeds, "aim"), rows)
 
 
 def _pareto(found: Json, plan: Plan) -> str:
