@@ -28,9 +28,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from mesoforge.experiments.canvas import new_figure, save, style
-from mesoforge.physics.balance import balance
+from mesoforge.physics.balance import balance, masses
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.contact import diameters, masses
+from mesoforge.physics.contact import diameters
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.lammps.execute import LOG, execute
 from mesoforge.physics.lammps.files import DATA, UNITS, write_data

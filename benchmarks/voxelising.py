@@ -51,7 +51,7 @@ def packed() -> tuple[Beads, Recipe]:
     height = balance(recipe).solid_volume / 36.0**2 / 0.5
     place = wet.position * [1, 1, height / wet.box[2]]
     box = np.array([*wet.box[:2], height])
-    return Beads(place, wet.kind, wet.particle, box), recipe
+    return wet.moved(place, box), recipe
 
 
 def by_porespy(position: np.ndarray, radius: np.ndarray, edge: int) -> np.ndarray:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from mesoforge.physics.beads import Beads
 from mesoforge.physics.recipe import Recipe
 
 FILLED = 0.95
@@ -22,7 +26,7 @@ class Balance:
     cbd_beads: int
     """Number of CBD beads."""
     active_bead_volume: float
-    """Volume that one primary bead stands for: the cube of its pitch [um3]."""
+    """Volume that one primary bead stands for in the mean: the cube of its pitch [um3]."""
     active_density: float
     """Density of the active material [g/cm3]."""
     cbd_bead_volume: float
@@ -113,6 +117,13 @@ def balance(recipe: Recipe) -> Balance:
         solvent_per_bead=solvent / cbd_beads,
         solvent_density=materials.solvent.density,
     )
+
+
+def masses(beads: Beads, recipe: Recipe, cbd_bead: float | None = None) -> NDArray[np.float64]:
+    """Return the mass of each bead, (n,) [pg]; of CBD dry, or what a bead is said to have [pg]."""
+    amounts = balance(recipe)
+    own = amounts.cbd_bead_mass if cbd_bead is None else cbd_bead
+    return beads.by_volume(amounts.active_bead_volume * amounts.active_density, own)
 
 
 def nanoporosity_left(recipe: Recipe, kept: float) -> float:

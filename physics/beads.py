@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ class Beads:
     particle: NDArray[np.int32]
     box: NDArray[np.float64]
     """Edges lx, ly and height [um]; z runs from the collector at 0 to the plane."""
+    share: NDArray[np.float64] | None = None
+    """Volume of each bead over that of a mean bead of its kind, (n,), where a library's particles have their own: V / n
+    over the cube of the pitch, and 1 for CBD. None: 1 throughout."""
 
     def __len__(self) -> int:
         """Count the beads."""
@@ -48,15 +52,26 @@ class Beads:
         """Return per bead the one value or the other, (n,)."""
         return np.where(self.kind == ACTIVE, active, cbd)
 
+    def by_volume(self, active: float, cbd: float) -> NDArray[np.float64]:
+        """Return per bead its share of what a mean bead of the one kind or the other has, (n,)."""
+        mean = self.by_kind(active, cbd)
+        return mean if self.share is None else mean * self.share
+
+    def moved(self, position: NDArray[np.float64], box: NDArray[np.float64]) -> Beads:
+        """Return the same beads at other places (n, 3) [um] in another box (3,) [um]."""
+        return replace(self, position=position, box=box)
+
     def save(self, path: Path) -> None:
-        """Write the arrays as NPZ."""
-        np.savez_compressed(path, position=self.position, kind=self.kind, particle=self.particle, box=self.box)
+        """Write the arrays as NPZ; shares only where there are any."""
+        names = ("position", "kind", "particle", "box", "share")
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        np.savez_compressed(path, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Beads:
         """Read what ``save`` wrote."""
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["position"], arrays["kind"], arrays["particle"], arrays["box"])
+            return cls(**arrays)
 
 
 def wrapped(points: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:

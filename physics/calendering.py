@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from mesoforge.physics.balance import balance
+from mesoforge.physics.balance import balance, masses
 from mesoforge.physics.beads import CBD, Beads, wrapped
 from mesoforge.physics.contact import (
     KPA_PER_MPA,
@@ -23,7 +23,6 @@ from mesoforge.physics.contact import (
     contact_script,
     diameters,
     drying_law,
-    masses,
     release_law,
 )
 from mesoforge.physics.drives import LOOKS, Task, loading
@@ -201,4 +200,4 @@ def _stroke(beads: Beads, size: Reals, recipe: Recipe, script: str, folder: Path
     execute_plane(script, recipe, folder)
     curve = read_strokes(folder, scale)
     box = np.array([*beads.box[:2], curve.height[-1]])
-    return Beads(read_positions(folder / DUMP, len(beads)), beads.kind, beads.particle, box), curve
+    return beads.moved(read_positions(folder / DUMP, len(beads)), box), curve

@@ -99,12 +99,6 @@ def drying_law(recipe: Recipe) -> Law:
     )
 
 
-def masses(beads: Beads, recipe: Recipe) -> NDArray[np.float64]:
-    """Return the dry mass of each bead, (n,) [pg]."""
-    amounts = balance(recipe)
-    return beads.by_kind(amounts.active_bead_volume * amounts.active_density, amounts.cbd_bead_mass)
-
-
 def diameters(beads: Beads, recipe: Recipe) -> NDArray[np.float64]:
     """Return the contact diameter of each bead before any load, (n,) [um]."""
     return beads.by_kind(recipe.particles.primary_diameter, recipe.drying.cbd_diameter)

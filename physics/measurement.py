@@ -109,9 +109,10 @@ def structure(voxels: Voxels, recipe: Recipe) -> dict[str, float]:
 def particles(beads: Beads, recipe: Recipe) -> dict[str, float]:
     """Return number, size and shape of the secondary particles; no shape where none has SHAPED beads."""
     counts = np.bincount(beads.particle)[1:]
+    volumes = np.bincount(beads.particle, weights=beads.by_volume(1.0, 0.0))[1:]
     numbers = np.flatnonzero(counts >= SHAPED) + 1
     shapes = [krumbein_sphericity(beads.position[beads.particle == number]) for number in numbers]
     return {
         "secondary_particles": float(np.count_nonzero(counts)),
-        "largest_particle": float((6 / np.pi * counts.max()) ** (1 / 3) * recipe.particles.primary_diameter),
+        "largest_particle": float((6 / np.pi * volumes.max()) ** (1 / 3) * recipe.particles.primary_diameter),
     } | ({"krumbein_sphericity_mean": float(np.mean(shapes))} if shapes else {})

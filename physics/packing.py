@@ -73,7 +73,14 @@ def pack(recipe: Recipe) -> Beads:
         kind=np.repeat(np.array([ACTIVE, CBD], dtype=np.int32), [len(active), len(cbd)]),
         particle=np.concatenate([owner, np.zeros(len(cbd))]).astype(np.int32),
         box=box,
+        share=None if recipe.shapes is None else np.concatenate([_bead_shares(shapes), np.ones(len(cbd))]),
     )
+
+
+def _bead_shares(shapes: list[Shape]) -> NDArray[np.float64]:
+    """Return the volume of each bead over that of the mean bead, (n,): its particle's over its particle's beads."""
+    volumes = np.repeat([shape.pitch**3 for shape in shapes], [len(shape.beads) for shape in shapes])
+    return np.asarray(volumes / volumes.mean())
 
 
 def casts(recipe: Recipe) -> list[Cast]:

@@ -96,7 +96,7 @@ def cut_open(wet: Beads) -> Walls:
     centres = np.bincount(wet.particle, weights=position[:, 2]) / np.maximum(own, 1)
     reference = np.where(wet.particle > 0, centres[wet.particle], position[:, 2])
     position[:, 2] -= np.floor(reference / height) * height
-    beads = Beads(position, wet.kind, wet.particle, wet.box)
+    beads = wet.moved(position, wet.box)
     active = wet.kind == ACTIVE
     low = set(wet.particle[active & (position[:, 2] < WALL)].tolist())
     top = set(wet.particle[active & (position[:, 2] > height - WALL)].tolist())

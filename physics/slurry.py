@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mesoforge.physics.balance import balance
+from mesoforge.physics.balance import balance, masses
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.lammps.execute import execute
@@ -116,10 +116,8 @@ def pair_sigmas(recipe: Recipe) -> dict[str, float]:
 def write_slurry(beads: Beads, recipe: Recipe, path: Path, walls: bool = False) -> None:
     """Write the data file of a slurry, beads of CBD with their solvent."""
     amounts, sigmas = balance(recipe), pair_sigmas(recipe)
-    masses = beads.by_kind(
-        amounts.active_bead_volume * amounts.active_density, amounts.cbd_bead_mass + amounts.solvent_per_bead
-    )
-    write_data(beads, beads.by_kind(sigmas["1 1"], sigmas["2 2"]), masses, path, walls)
+    weights = masses(beads, recipe, amounts.cbd_bead_mass + amounts.solvent_per_bead)
+    write_data(beads, beads.by_kind(sigmas["1 1"], sigmas["2 2"]), weights, path, walls)
 
 
 def _until_settled(tolerance: float) -> str:
@@ -166,7 +164,7 @@ def make_slurry(packed: Beads, recipe: Recipe, folder: Path) -> SlurryResult:
             "not_converged", f"the slurry's density still changed by more than slurry.tolerance after {steps} steps"
         )
     box = np.loadtxt(folder / "box.csv", delimiter=",")
-    beads = Beads(read_positions(folder / DUMP, len(packed)), packed.kind, packed.particle, box)
+    beads = packed.moved(read_positions(folder / DUMP, len(packed)), box)
     steps, density, to_come = read_curve(folder / DENSITIES)[-1]
     sampling = sampling_error(beads, (amounts.active_bead_volume, amounts.wet_bead_volume))
     error = density * math.hypot(sampling, to_come)

@@ -106,8 +106,7 @@ def grid(box: NDArray[np.float64], wanted: float) -> tuple[float, tuple[int, int
 def _stretched(beads: Beads, height: float) -> tuple[Beads, float]:
     """Stretch an electrode to whole layers of voxels, by at most half of one, so that its porosity stays exact."""
     stretch = height / beads.thickness
-    box = np.array([*beads.box[:2], height])
-    return Beads(beads.position * [1, 1, stretch], beads.kind, beads.particle, box), stretch
+    return beads.moved(beads.position * [1, 1, stretch], np.array([*beads.box[:2], height])), stretch
 
 
 def _particles(
@@ -117,11 +116,22 @@ def _particles(
     best, owner = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.int32)
     members = beads.particle[beads.kind == ACTIVE]
     order = np.argsort(members, kind="stable")
-    counts = np.bincount(members)[1:]
+    starts = np.cumsum(np.bincount(members))  # nobody is number 0
     positions = beads.position[beads.kind == ACTIVE][order]
-    _compete(best, owner, positions, np.concatenate([[0], np.cumsum(counts)]), pitch * WIDTH, edge)
-    wanted = np.diff(np.round(np.concatenate([[0], np.cumsum(counts)]) * bead_volume / edge**3)).astype(np.int64)
-    return cut_to_volume(best, owner, wanted)
+    _compete(best, owner, positions, starts, pitch * WIDTH, edge)
+    return cut_to_volume(best, owner, wanted_voxels(beads, bead_volume, edge))
+
+
+def wanted_voxels(beads: Beads, bead_volume: float, edge: float) -> NDArray[np.int64]:
+    """Return the voxels of each particle's own volume, (p,), rounded along the running sum so that the total is exact.
+
+    Args:
+        beads: an electrode's.
+        bead_volume: of a mean bead of active material [um3].
+        edge: edge of a voxel [um].
+    """
+    shares = np.cumsum(np.bincount(beads.particle, weights=beads.by_volume(1.0, 0.0)))
+    return np.diff(np.round(shares * bead_volume / edge**3)).astype(np.int64)
 
 
 def cut_to_volume(best: NDArray[np.float32], owner: NDArray[np.int32], wanted: NDArray[np.int64]) -> NDArray[np.int32]:

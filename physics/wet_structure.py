@@ -89,14 +89,17 @@ def _mixes(beads: Beads, rng: np.random.Generator) -> Iterator[Reals]:
 
 
 def _spread(position: Reals, beads: Beads, cells: tuple[int, int, int]) -> Reals:
-    """Return sd/mean over the cells of the number of beads of each kind, (2,)."""
-    counts = [_count(position[beads.kind == kind], beads.box, cells) for kind in KINDS]
+    """Return sd/mean over the cells of the volume of each kind, (2,)."""
+    share = beads.by_volume(1.0, 1.0)
+    counts = [_count(position[own], share[own], beads.box, cells) for own in (beads.kind == kind for kind in KINDS)]
     return np.array([count.std() / count.mean() for count in counts])
 
 
-def _count(position: Reals, box: Reals, cells: tuple[int, int, int]) -> NDArray[np.int64]:
+def _count(position: Reals, share: Reals, box: Reals, cells: tuple[int, int, int]) -> Reals:
+    """Return how many mean beads lie in each cell, (cells,)."""
     index = np.minimum((wrapped(position, box) / box * cells).astype(np.int64), np.array(cells) - 1)
-    return np.bincount(np.ravel_multi_index(tuple(index.T), cells), minlength=int(np.prod(cells)))
+    place = np.ravel_multi_index(tuple(index.T), cells)
+    return np.asarray(np.bincount(place, weights=share, minlength=int(np.prod(cells))), dtype=np.float64)
 
 
 def sampling_error(beads: Beads, volumes: tuple[float, float]) -> float:
@@ -107,7 +110,7 @@ def sampling_error(beads: Beads, volumes: tuple[float, float]) -> float:
 
     Args:
         beads: the slurry, periodic in all directions.
-        volumes: of a bead of active material and of CBD with solvent [um3].
+        volumes: of a mean bead of active material and of CBD with solvent [um3].
     """
     cells = CUTS**3
     amounts = np.array([_smeared(beads, kind, volume) for kind, volume in zip(KINDS, volumes, strict=True)]).T
@@ -117,13 +120,14 @@ def sampling_error(beads: Beads, volumes: tuple[float, float]) -> float:
 
 
 def _smeared(beads: Beads, kind: int, volume: float) -> Reals:
-    """Return how many beads of a kind lie in each cell, (cells,), each spread over the ball of its volume."""
-    centres, rng = beads.position[beads.kind == kind], np.random.default_rng(0)
+    """Return how many mean beads of a kind lie in each cell, (cells,), each spread over the ball of its volume."""
+    own, rng = beads.kind == kind, np.random.default_rng(0)
+    centres, share = beads.position[own], beads.by_volume(1.0, 1.0)[own]
     directions = rng.normal(size=(len(centres), SMEAR, 3))
     directions /= np.linalg.norm(directions, axis=2, keepdims=True)
-    radius = (3 * volume / (4 * np.pi) * rng.random((len(centres), SMEAR, 1))) ** (1 / 3)
+    radius = (3 * volume / (4 * np.pi) * rng.random((len(centres), SMEAR, 1)) * share[:, None, None]) ** (1 / 3)
     points = (centres[:, None] + radius * directions).reshape(-1, 3)
-    return np.asarray(_count(points, beads.box, (CUTS, CUTS, CUTS)) / SMEAR)
+    return np.asarray(_count(points, np.repeat(share, SMEAR), beads.box, (CUTS, CUTS, CUTS)) / SMEAR)
 
 
 def pair_distribution(beads: Beads) -> PairDistribution:

@@ -14,9 +14,9 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mesoforge.physics.balance import balance
+from mesoforge.physics.balance import balance, masses
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.contact import DAMPING, KPA_PER_MPA, Law, contact_script, diameters, drying_law, masses
+from mesoforge.physics.contact import DAMPING, KPA_PER_MPA, Law, contact_script, diameters, drying_law
 from mesoforge.physics.drying import capillary
 from mesoforge.physics.drying.motion import LOOK, sinking_script, stable_step
 from mesoforge.physics.drying.stage import Body, DriedResult, run_plane

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mesoforge.physics.balance import balance
+from mesoforge.physics.balance import balance, masses
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.contact import Law, drying_law
 from mesoforge.physics.plane import Stroke
@@ -40,8 +40,7 @@ def heavy_mass(recipe: Recipe) -> float:
 
 def inertia(beads: Beads, recipe: Recipe) -> NDArray[np.float64]:
     """Return what each bead resists acceleration with, (n,) [pg]."""
-    amounts = balance(recipe)
-    return beads.by_kind(amounts.active_bead_volume * amounts.active_density, heavy_mass(recipe))
+    return masses(beads, recipe, heavy_mass(recipe))
 
 
 def drying_step(recipe: Recipe) -> float:

@@ -42,7 +42,7 @@ def settle_on_collector(wet: Beads, recipe: Recipe) -> Beads:
     low = float((position[:, 2] - radius).min())
     position[:, 2] -= low
     height = float((position[:, 2] + radius).max())
-    return Beads(position, wet.kind, wet.particle, np.array([wet.box[0], wet.box[1], height]))
+    return wet.moved(position, np.array([wet.box[0], wet.box[1], height]))
 
 
 def _shift(wet: Beads) -> Reals:
@@ -65,5 +65,4 @@ def run_plane(coating: Beads, script: str, recipe: Recipe, folder: Path, body: B
     execute_plane(script, recipe, folder)
     curve = read_strokes(folder, 1.0)
     box = np.array([*coating.box[:2], curve.height[-1]])
-    beads = Beads(read_positions(folder / DUMP, len(coating)), coating.kind, coating.particle, box)
-    return DriedResult(beads, curve)
+    return DriedResult(coating.moved(read_positions(folder / DUMP, len(coating)), box), curve)

@@ -23,7 +23,7 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.beading import Cast
 from mesoforge.physics.shapes.figures import SMOOTH, Mask, Reals, triangulated
 from mesoforge.physics.shapes.library import Library
-from mesoforge.physics.voxels import Voxels, cut_to_volume, grid, with_cbd
+from mesoforge.physics.voxels import Voxels, cut_to_volume, grid, wanted_voxels, with_cbd
 
 Mapping = Literal["rigid", "affine"]
 MARGIN = 4
@@ -96,22 +96,15 @@ def stamp(beads: Beads, casts: Sequence[Cast], library: Library, recipe: Recipe,
     best, owner = np.full(shape, -np.inf, dtype=np.float32), np.zeros(shape, dtype=np.int32)
     depths = {row: signed_distance(library.mask(row)) for row in {cast.row for cast in casts}}
     for number, cast in enumerate(casts, start=1):
-        own = beads.position[beads.particle == number] * [1, 1, stretch]
-        found = pose(cast.shape.beads, own, mapping)
+        there = beads.position[beads.particle == number] * [1, 1, stretch]
+        found = pose(cast.shape.beads, there, mapping)
         _compete(best, owner, number, _placed(cast, found, depths[cast.row], library.voxel_um, edge))
-    total = round(amounts.active_beads * amounts.active_bead_volume * stretch / edge**3)
+    wanted_each = wanted_voxels(beads, amounts.active_bead_volume * stretch, edge)
     lowest = best[owner > 0].min()
-    particle = cut_to_volume(np.where(owner > 0, best - lowest + 1, 0), owner, _shares(casts, total))
+    particle = cut_to_volume(np.where(owner > 0, best - lowest + 1, 0), owner, wanted_each)
     wanted = round(amounts.cbd_beads * amounts.cbd_bead_volume * stretch / edge**3)
     chosen = beads.position[beads.kind == CBD] * [1, 1, stretch]
     return with_cbd(particle, chosen, recipe.drying.cbd_diameter, wanted, edge)
-
-
-def _shares(casts: Sequence[Cast], total: int) -> Ints:
-    """Share so many voxels among particles by their volumes, rounded along the running sum."""
-    volumes = np.cumsum([0.0, *(cast.volume for cast in casts)])
-    shares: Ints = np.diff(np.round(volumes / volumes[-1] * total)).astype(np.int64)
-    return shares
 
 
 def signed_distance(mask: Mask) -> NDArray[np.float32]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mesoforge.physics.balance import Balance, balance
+from mesoforge.physics.balance import Balance, balance, masses
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.calendering import loading_script
-from mesoforge.physics.contact import diameters, masses
+from mesoforge.physics.contact import diameters
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DATA, DUMP, read_positions, write_data
 from mesoforge.physics.plane import FINISH
@@ -54,9 +54,7 @@ def moved(script: str, beads: Beads, recipe: Recipe, folder: Path, wet: bool = F
     size, mass = diameters(beads, recipe), masses(beads, recipe)
     if wet:
         size = beads.by_kind(recipe.particles.primary_diameter, amounts.wet_bead_diameter)
-        mass = beads.by_kind(
-            amounts.active_bead_volume * amounts.active_density, amounts.cbd_bead_mass + amounts.solvent_per_bead
-        )
+        mass = masses(beads, recipe, amounts.cbd_bead_mass + amounts.solvent_per_bead)
     folder.mkdir()
     write_data(beads, size, mass, folder / DATA, walls=not wet)
     execute(script, folder, 60, recipe.numerics.ranks)

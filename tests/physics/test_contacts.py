@@ -14,8 +14,9 @@ import pytest
 from making import small
 from scipy.optimize import brentq
 
+from mesoforge.physics.balance import masses
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
-from mesoforge.physics.contact import Law, calendering_law, contact_script, diameters, drying_law, masses, release_law
+from mesoforge.physics.contact import Law, calendering_law, contact_script, diameters, drying_law, release_law
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DATA, write_data
 from mesoforge.physics.plane import plane_script

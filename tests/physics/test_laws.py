@@ -12,8 +12,9 @@ import pytest
 from making import moved, pressed_steps, small, wet_steps
 
 from mesoforge.physics import measurement
+from mesoforge.physics.balance import masses
 from mesoforge.physics.beads import CBD, Beads
-from mesoforge.physics.contact import contact_script, diameters, drying_law, masses
+from mesoforge.physics.contact import contact_script, diameters, drying_law
 from mesoforge.physics.lammps.execute import SCRIPT, execute
 from mesoforge.physics.lammps.files import DATA, write_data
 from mesoforge.physics.manufacture import BEADS, Electrode

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from making import STEPS, counts, moved, pressed_steps, small, wet_steps
 
+from mesoforge.physics.balance import masses
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.contact import calendering_law, contact_script, diameters, masses
+from mesoforge.physics.contact import calendering_law, contact_script, diameters
 from mesoforge.physics.drying.migration import SMALL, film_script
 from mesoforge.physics.drying.stage import settle_on_collector
 from mesoforge.physics.failure import Failure
