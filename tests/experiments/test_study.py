@@ -135,7 +135,7 @@ WRONG = [
     ),
     pytest.param(
         {"strategy": "magic"},
-        "the strategy is 'magic', but one of botorch, optuna-gp, optuna-nsga2, optuna-tpe, random, "
+        "the strategy is 'magic', but one of botorch, cma-es, optuna-gp, optuna-nsga2, optuna-tpe, pso, random, "
         "sobol was due: choose one",
         id="unknown strategy",
     ),
