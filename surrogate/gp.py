@@ -27,6 +27,8 @@ from mesoforge.surrogate.table import Array, Table, check_inputs
 from mesoforge.surrogate.validation import LeaveOneOut
 
 STATE = "state/"
+BLOCK = 128
+"""Rows that are foretold at once."""
 LEARNED = ("covar_module.", "mean_module.", "likelihood.noise_covar.raw_noise")
 MOST_TO_TUNE = 250  # rows; a likelihood of twice as many takes five times as long and moves little
 ENOUGH = 1e-6  # relative change of the likelihood at which its search ends; a tighter one takes five times as long
@@ -59,6 +61,11 @@ class GaussianProcess:
 
     def _posterior(self, X: Array, *, noise: bool) -> tuple[Array, Array]:
         check_inputs(X, self.table.X.shape[1])
+        parts = [self._block(block, noise=noise) for block in np.array_split(X, max(1, -(-len(X) // BLOCK)))]
+        return np.vstack([mean for mean, _ in parts]), np.vstack([sd for _, sd in parts])
+
+    def _block(self, X: Array, *, noise: bool) -> tuple[Array, Array]:
+        """Return mean and sd of a few rows: a posterior holds the covariance of all its rows with one another."""
         with torch.no_grad(), calm():
             posterior = self.model.posterior(tensor(X), observation_noise=noise)
             return posterior.mean.numpy(), posterior.variance.sqrt().numpy()

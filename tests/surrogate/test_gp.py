@@ -231,3 +231,15 @@ def test_refits_leave_the_known_noise_of_the_row_out_too() -> None:
     table = noisy_table(5, seed=5)
     known = Table(table.X, table.Y, table.names, np.linspace(0.1, 1, 10).reshape(5, 2))
     assert loo_by_refits(known, fit_gp).sd.shape == (5, 2)
+
+
+def test_many_rows_are_foretold_as_each_by_itself() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.random((9, 2))
+    gp = fit_gp(Table(X, np.sin(3 * X), ("a", "b")))
+    points = rng.random((300, 2))
+    mean, sd = gp.predict(points)
+    assert gp.latent_sd(points).shape == mean.shape == (300, 2)
+    for row in (0, 127, 128, 299):
+        one, width = gp.predict(points[[row]])
+        assert (one[0], width[0]) == (pytest.approx(mean[row], rel=1e-8), pytest.approx(sd[row], rel=1e-6))
