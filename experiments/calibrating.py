@@ -17,6 +17,7 @@ from mesoforge.experiments.calibration_result import Json, failures, force_field
 from mesoforge.experiments.calibration_view import Complain, View
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pool import Pool
+from mesoforge.experiments.runner import RETRIES
 from mesoforge.optimize.calibration import LEAST_TO_LEARN, SPREAD, Calibration
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.posterior import Posterior
@@ -29,7 +30,6 @@ from mesoforge.physics.store import Store
 
 DRAWN = 1000
 """Sets of parameters drawn from the posterior for others to use."""
-RETRIES = 2
 Watch = Callable[[str, int, int], None]
 
 

@@ -19,17 +19,31 @@ Json = dict[str, Any]
 
 def result(calibration: Calibration, plan: CalibrationPlan, known: Posterior) -> Json:
     """Return parameters, rows and errors of a calibration as plain values."""
-    space, targets = plan.problem.space, plan.problem.targets
-    best, bounds = space.from_unit(known.best), [space.from_unit(edge) for edge in known.interval]
+    rows = _rows(calibration, plan, known)
+    return {
+        "calibration": plan.said.name,
+        "parameters": _parameters(plan, known),
+        "correlation": known.correlation.tolist(),
+        "rows": rows,
+        "errors": errors(rows),
+        "discrepancy": known.discrepancy,
+        "sets": len(calibration.explored),
+        "seeds": plan.said.seeds,
+        "failed": failures(calibration),
+    }
+
+
+def _rows(calibration: Calibration, plan: CalibrationPlan, known: Posterior) -> list[Json]:
+    """Return each row as measured, fitted, foretold from the others and, where that was made, with new seeds."""
     foretold, foretold_sd = known.foretold()
     confirmed = _confirmed(calibration)
-    rows = [
+    return [
         {
             "name": row.name,
             "property": row.property,
             "measured": row.value,
             "sd": row.sd,
-            "held_out": bool(targets.held[place]),
+            "held_out": bool(plan.problem.targets.held[place]),
             "fit": float(known.at_best[place]),
             "foretold": float(foretold[place]),
             "foretold_sd": float(foretold_sd[place]),
@@ -37,7 +51,13 @@ def result(calibration: Calibration, plan: CalibrationPlan, known: Posterior) ->
         }
         for place, row in enumerate(plan.rows)
     ]
-    parameters = [
+
+
+def _parameters(plan: CalibrationPlan, known: Posterior) -> list[Json]:
+    """Return each parameter's most probable value, its interval, its bounds and how far it is determined."""
+    space = plan.problem.space
+    best, bounds = space.from_unit(known.best), [space.from_unit(edge) for edge in known.interval]
+    return [
         {
             "name": one.name,
             "value": best[one.name],
@@ -50,17 +70,6 @@ def result(calibration: Calibration, plan: CalibrationPlan, known: Posterior) ->
         }
         for place, one in enumerate(space.variables)
     ]
-    return {
-        "calibration": plan.said.name,
-        "parameters": parameters,
-        "correlation": known.correlation.tolist(),
-        "rows": rows,
-        "errors": errors(rows),
-        "discrepancy": known.discrepancy,
-        "sets": len(calibration.explored),
-        "seeds": plan.said.seeds,
-        "failed": failures(calibration),
-    }
 
 
 def errors(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

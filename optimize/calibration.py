@@ -16,7 +16,7 @@ from mesoforge.optimize.problem import difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.strategies.sobol import sobol_points
-from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial, Value
+from mesoforge.optimize.trial import Estimate, Measured, Origin, Outcome, Trial, Value
 from mesoforge.optimize.view import FAILURE_RADIUS
 from mesoforge.surrogate.table import Array, Surrogate, Table
 
@@ -210,7 +210,7 @@ class Calibration:
 
     def _proposal(self) -> Array:
         surrogate = self._believing() if self.pending else self.surrogate()
-        failed = [trial.values for trial in self.explored if _failed_in_physics(trial)]
+        failed = [trial.values for trial in self.explored if trial.failed_in_physics]
         avoid = self.problem.space.rows(failed)
         return propose(surrogate, self.problem.targets, avoid, self.problem.seed + 1000 * len(self.trials))
 
@@ -265,7 +265,3 @@ def _candidates(best: Array, rng: np.random.Generator, seed: int) -> Array:
     dimensions = best.shape[1]
     near = np.repeat(best, NEAR, axis=0) + CLOSE * rng.standard_normal((NEAR * len(best), dimensions))
     return np.vstack([sobol_points(dimensions, seed, CANDIDATES), np.clip(near, 0, 1)])
-
-
-def _failed_in_physics(trial: Trial) -> bool:
-    return isinstance(trial.outcome, Failed) and trial.outcome.kind not in ("infrastructure", "interrupted")

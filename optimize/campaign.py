@@ -28,7 +28,6 @@ Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
 
 LEAST_TO_LEARN = 2  # measured trials; below, Sobol points are proposed
 TRIES = 64  # Sobol points that may stand in for a proposal that is not admissible
-INFRASTRUCTURE = frozenset({"interrupted", "infrastructure"})  # kinds of failure that say nothing about a point
 
 
 def gaussian_process(table: Table) -> Surrogate:
@@ -44,7 +43,7 @@ class Campaign:
     At construction the journal is replayed; a new one begins with the problem. Trials asked but not ended are then in
     `pending`: run them again first. The same journal gives the same next trial to the last bit. A larger budget than
     the journal's extends the campaign. Failed trials count against the budget and are never imputed; nothing is
-    proposed within ``view.FAILURE_RADIUS`` of a physics failure (any kind but those in ``INFRASTRUCTURE``).
+    proposed within ``view.FAILURE_RADIUS`` of a physics failure (any kind but those in ``trial.INFRASTRUCTURE``).
 
     ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold.
 
@@ -320,7 +319,7 @@ class Campaign:
             X=self._points(self.measured),
             Y=Y,
             pending=self._points(self.pending),
-            failed=self._points(trial for trial in self.trials if _failed_in_physics(trial)),
+            failed=self._points(trial for trial in self.trials if trial.failed_in_physics),
             reference=self._reference_or_inferred(Y),
             number=number,
             seed=self.problem.strategy_seed(number),
@@ -371,10 +370,6 @@ def run_sequentially(campaign: Campaign, evaluate: Callable[[Trial], Outcome]) -
 
 def _measured(trials: Iterable[Trial]) -> tuple[Trial, ...]:
     return tuple(trial for trial in trials if isinstance(trial.outcome, Measured))
-
-
-def _failed_in_physics(trial: Trial) -> bool:
-    return isinstance(trial.outcome, Failed) and trial.outcome.kind not in INFRASTRUCTURE
 
 
 def _stand_in(view: View) -> Array:

@@ -36,6 +36,8 @@ class Failed:
 
 
 Outcome: TypeAlias = Measured | Failed
+INFRASTRUCTURE = frozenset({"interrupted", "infrastructure"})
+"""Kinds of failure that say nothing about a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,8 @@ class Trial:
     def pending(self) -> bool:
         """Whether nothing was told of it yet."""
         return self.outcome is None
+
+    @property
+    def failed_in_physics(self) -> bool:
+        """Whether the physics failed, and not a worker or a disk."""
+        return isinstance(self.outcome, Failed) and self.outcome.kind not in INFRASTRUCTURE
