@@ -18,6 +18,7 @@ from mesoforge.experiments.manners_cli import completion, doctor, fields, init, 
 from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
 from mesoforge.experiments.report_cli import report
+from mesoforge.experiments.reproduce_cli import reproduce
 from mesoforge.experiments.shapes_cli import shapes
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ def app(*, debug: bool) -> None:
     mesoforge init                                  a commented study to begin with; then 'mesoforge validate'
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
     mesoforge calibrate examples/calibrate_slurry.yaml    fit the force field to what was measured
+    mesoforge reproduce paper                       the seed paper's electrodes beside its own numbers
     mesoforge dashboard --study quickstart          review every electrode in MLflow
     """
 
 
 app.add_command(shapes)
-for verb in (calibrate, init, validate, schema, fields, doctor, completion, report, export, discharge):
+for verb in (calibrate, init, validate, schema, fields, doctor, completion, report, reproduce, export, discharge):
     app.add_command(verb)
 
 
