@@ -19,10 +19,11 @@ from mesoforge.physics.recipe import GENERATED_ONLY, LIBRARY_ONLY, OWN_SIZES, Re
 from mesoforge.physics.shapes import casting
 from mesoforge.physics.shapes.library import open_library
 from mesoforge.physics.shapes.stack import checksum
+from mesoforge.physics.shapes.stamping import stamp_electrode
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 3, "slurry": 4, "drying": 8, "calendering": 12, "measurement": 6}
+VERSIONS = {"packing": 3, "slurry": 4, "drying": 8, "calendering": 12, "measurement": 7}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
@@ -133,7 +134,7 @@ def _own_inputs(recipe: Recipe) -> Identity:
         "slurry": wet,
         "drying": dried | _elastic(recipe),
         "calendering": pressed | _elastic(recipe),
-        "measurement": _part(tree, numerics={"voxel"}) | {"capacity": recipe.materials.active.capacity},
+        "measurement": _part(tree, numerics={"voxel", "image"}) | {"capacity": recipe.materials.active.capacity},
     }
 
 
@@ -237,7 +238,7 @@ def _nanoporosity(recipe: Recipe, pressed: calendering.CalenderedResult) -> floa
 def _measure(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     beads, nanoporosity = Beads.load(before / BEADS), numbers_of(before)["cbd_nanoporosity"]
     now = recipe if nanoporosity == recipe.drying.cbd_nanoporosity else consolidated(recipe, nanoporosity)
-    voxels = voxelise(beads, now)
+    voxels = voxelise(beads, now) if recipe.numerics.image == "beads" else stamp_electrode(beads, now)
     voxels.save(folder / VOXELS)
     return measurement.loads(beads, now) | measurement.structure(voxels, now)
 

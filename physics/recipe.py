@@ -250,6 +250,8 @@ class Numerics(Record):
     """Drag on each bead in calendering [nN us/um]."""
     voxel: float = Field(default=0.2, gt=0.02, le=2)
     """Edge of a voxel in the measurement [um]."""
+    image: Literal["beads", "particles"] = "beads"
+    """Whose surfaces are measured: the beads', gaps closed, or a library's particles', put back where the beads are."""
     ranks: int = Field(default=1, ge=1, le=256)
     """Processor cores per simulation (MPI ranks); forces are summed in another order, so paths part as for a seed."""
     time_limit: float = Field(default=3600.0, gt=0)
@@ -297,6 +299,11 @@ class Recipe(Record):
             raise ValueError(
                 f"particles.{asked[0]} is {getattr(self.particles, asked[0])} but only a library of particles reads "
                 "it: name one with 'shapes', or leave it out."
+            )
+        if self.numerics.image == "particles" and self.shapes is None:
+            raise ValueError(
+                "numerics.image is particles but the recipe has no library of particles: name one with 'shapes', or "
+                "leave it at beads."
             )
         return self
 
