@@ -111,7 +111,7 @@ def trial_line(trial: Trial, plan: Plan) -> str:
     if isinstance(trial.outcome, Failed):
         found = f"[red]failed in {trial.outcome.stage}[/red]: {escape(trial.outcome.reason)}"
     elif isinstance(trial.outcome, Measured):
-        names = plan.problem.objectives.names or ("porosity", "tortuosity_factor_z")
+        names = plan.problem.objectives.outputs or ("porosity", "tortuosity_factor_z")
         found = ", ".join(f"{name} {number(trial.outcome.properties[name])}" for name in names)
         found += f" ({trial.outcome.wall_s:.0f} s)"
     else:
@@ -212,7 +212,7 @@ def _pareto(found: Mapping[str, Any], plan: Plan) -> Table:
     table = Table("trial", "origin", title=title, box=box.SIMPLE)
     for name in plan.problem.space.names:
         table.add_column(_heading(name), justify="right")
-    for name in plan.problem.objectives.names:
+    for name in plan.problem.objectives.outputs:
         table.add_column(_heading(name), justify="right", style="bold")
     for row in found["pareto"]:
         cells = [*row["values"].values(), *row["properties"].values()]

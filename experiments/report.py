@@ -39,7 +39,8 @@ from mesoforge.experiments.study import Plan
 from mesoforge.experiments.view import trial_key
 from mesoforge.experiments.work import electrode_name
 from mesoforge.optimize.campaign import Campaign
-from mesoforge.optimize.objectives import Objective
+from mesoforge.optimize.limits import Limit
+from mesoforge.optimize.objectives import Objective, Objectives
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
 from mesoforge.physics.manufacture import identity
 from mesoforge.physics.measurement import OWN
@@ -131,7 +132,7 @@ def _lead(found: Json, campaign: Campaign, chosen: Trial | None) -> str:
     if chosen is None or not isinstance(chosen.outcome, Measured):
         return cards(counts)
     objectives = campaign.problem.objectives
-    best = dict(zip(objectives.names, _reported(chosen, campaign), strict=True))
+    best = dict(zip(objectives.outputs, _reported(chosen, campaign), strict=True))
     return cards({label(name): shown(name, value) for name, value in best.items()} | counts)
 
 
@@ -185,15 +186,16 @@ def _repeats(chosen: Trial, plan: Plan, campaign: Campaign) -> str:
     again = [one for one in campaign.measured if one.confirms == chosen.number]
     runs = [one.outcome.properties for one in (chosen, *again) if isinstance(one.outcome, Measured)]
     rows = []
-    for one, mean in zip(plan.problem.objectives.each, _reported(chosen, campaign), strict=True):
-        values = [properties[one.name] for properties in runs]
-        rows.append((label(one.name), *(shown(one.name, value) for value in (mean, *values)), aim_met(one, mean)))
+    wanted = plan.problem.objectives
+    for name, mean in zip(wanted.outputs, _reported(chosen, campaign), strict=True):
+        values = [properties[name] for properties in runs]
+        rows.append((label(name), *(shown(name, value) for value in (mean, *values)), _asked_of(name, mean, wanted)))
     seeds = (f"new seed {n}" for n in range(1, len(again) + 1))
     return table(("property", "mean of new seeds" if again else "value", "first run", *seeds, "aim"), rows)
 
 
 def _pareto(found: Json, plan: Plan) -> str:
-    names = [*plan.problem.space.names, *plan.problem.objectives.names]
+    names = [*plan.problem.space.names, *plan.problem.objectives.outputs]
     rows = [
         (row["trial"], *map(number, row["values"].values()), *(shown(n, v) for n, v in row["properties"].items()))
         for row in found["pareto"]
@@ -230,7 +232,7 @@ def _confirmations(found: Json) -> str:
 
 
 def _trials(campaign: Campaign, plan: Plan) -> str:
-    names = plan.problem.objectives.names or ("porosity", "tortuosity_factor_z")
+    names = plan.problem.objectives.outputs or ("porosity", "tortuosity_factor_z")
     ended = sorted(campaign.ended, key=lambda one: one.number)
     rows = [
         (trial_key(one.number), one.origin, *map(number, one.values.values()), *_came(one.outcome, names))
@@ -273,6 +275,17 @@ def _properties(properties: Mapping[str, float]) -> str:
 def _search(folder: Path) -> str:
     wide = ("pareto_front.png", "parallel_coordinates.png", "prediction_against_physics.png")
     return figures(Figure(folder / name, said, wide=name in wide) for name, said in STUDY_FIGURES.items())
+
+
+def _asked_of(name: str, value: float, wanted: Objectives) -> str:
+    """Say what was wanted of a property, and whether the value is so."""
+    said = [aim_met(one, value) for one in wanted.each if one.name == name]
+    said += [_kept(one, value) for one in wanted.limits.each if one.name == name]
+    return "; ".join(said)
+
+
+def _kept(one: Limit, value: float) -> str:
+    return f"{str(one).removeprefix(one.name).strip()}: {'kept' if one.margin(value) <= 0 else '**not kept**'}"
 
 
 def aim_met(objective: Objective, value: float) -> str:

@@ -50,7 +50,7 @@ def run(campaign: Campaign, plan: Plan, root: Path, pool: Pool, work: Work, watc
             return
         number, value = pool.next()
         running.discard(number)
-        outcome = outcome_of(value, plan.problem.objectives.names)
+        outcome = outcome_of(value, plan.problem.objectives.outputs)
         if isinstance(outcome, Failed) and outcome.kind == "infrastructure" and retried[number] < RETRIES:
             retried[number] += 1
             start(campaign.trials[number])

@@ -36,6 +36,7 @@ def study_schema() -> Json:
     fields["recipe"]["anyOf"] = [{"$ref": "#/$defs/Recipe"}, {"type": "string"}]
     fields["variables"] = _listed(fields["variables"], {name: _bounds(said) for name, said in inputs().items()})
     fields["objectives"] = _listed(fields["objectives"], {name: _goal(name) for name in PROPERTIES})
+    fields["constraints"] = _listed(fields["constraints"], {name: _limit(name) for name in PROPERTIES})
     counts = {name: {"type": "integer", "minimum": 0} for name in Budget.__dataclass_fields__}
     fields["budget"] = _listed(fields["budget"], counts)
     fields["strategy"]["enum"] = sorted(STRATEGIES)
@@ -81,6 +82,14 @@ def _bounds(said: str) -> Json:
         "required": ["low", "high"],
         "additionalProperties": False,
     }
+
+
+def _limit(name: str) -> Json:
+    about = PROPERTIES[name]
+    pair = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}
+    keys = {"at_least": _NUMBER, "at_most": _NUMBER, "between": pair}
+    said = f"{about.meaning} [{about.unit}]" if about.unit else about.meaning
+    return {"description": said, "type": "object", "properties": keys, "additionalProperties": False}
 
 
 def _goal(name: str) -> Json:

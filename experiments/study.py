@@ -44,6 +44,8 @@ class Study(Record):
     """Inputs to vary by dotted name, each with ``low``, ``high`` and perhaps ``scale: log`` or ``integer: true``."""
     objectives: dict[str, Any] = Field(default_factory=dict)
     """Properties by name: ``minimize``, ``maximize``, or ``{match: VALUE, tolerance: VALUE}``."""
+    constraints: dict[str, Any] = Field(default_factory=dict)
+    """Bounds of measured properties: ``{at_least: VALUE}``, ``{at_most: VALUE}`` or ``{between: [LOW, HIGH]}``."""
     budget: dict[str, int] = Field(default_factory=dict)
     """How many simulations: ``start``, ``proposed``, ``confirmations`` and perhaps ``replicates`` of each of these."""
     strategy: str = "botorch"
@@ -73,13 +75,16 @@ class Plan:
         self.problem = Problem(
             name=_free_name(study.name),
             space=Space.from_mapping(study.variables),
-            objectives=Objectives.from_mapping(study.objectives if kind == "optimize" else {}),
+            objectives=Objectives.from_mapping(
+                *((study.objectives, study.constraints) if kind == "optimize" else ({},))
+            ),
             budget=_budget(study, kind),
             seed=study.seed,
             context=_context(self.base, kind),
         )
         strategy(study.strategy)
         self._check_objectives()
+        self._check_limits()
         self._check_variables()
 
     def recipe(self, trial: Trial) -> Recipe:
@@ -103,6 +108,15 @@ class Plan:
                 raise InputError(
                     f"objective '{one.name}' is to match {one.target:g} but is a fraction, at most 1: "
                     f"write {one.target / 100:g} for {one.target:g} %, and the tolerance likewise."
+                )
+
+    def _check_limits(self) -> None:
+        for limit in self.problem.objectives.limits.each:
+            if limit.name not in PROPERTIES:
+                raise InputError(f"constraint '{limit.name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+            if quantity(limit.name).unit == "%" and (limit.low >= 1 or limit.high < 0):
+                raise InputError(
+                    f"constraint '{limit}' is on a fraction from 0 to 1, not percent: no electrode keeps it."
                 )
 
     def _check_variables(self) -> None:

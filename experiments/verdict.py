@@ -25,13 +25,14 @@ def verdict(plan: Plan, campaign: Campaign) -> Json:
     return {
         "study": plan.study.name,
         "phase": campaign.phase,
-        "aims": [aim(one) for one in wanted.each],
+        "aims": [*map(aim, wanted.each), *map(str, wanted.limits.each)],
         "measured": len(campaign.measured),
         "failed": [_failure(trial) for trial in campaign.ended if isinstance(trial.outcome, Failed)],
         "pending": [trial_key(trial.number) for trial in campaign.pending],
         "hypervolume": campaign.hypervolume() if len(wanted) and campaign.measured else None,
         "validation": validation(campaign),
-        "pareto": [_row(trial, wanted.names) for trial in campaign.pareto()] if len(wanted) else [],
+        "feasible": len(campaign.feasible()) if len(wanted.limits) else None,
+        "pareto": [_row(trial, wanted.outputs) for trial in campaign.pareto()] if len(wanted) else [],
         "winner": winner(campaign),
         "best": [best_row(one, campaign) for one in campaign.confirmed()],
         "unreached": unreached(wanted, campaign.trials) if campaign.phase in ("confirmations", "done") else [],
@@ -57,7 +58,7 @@ def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> 
         front = [trial.number for trial in campaign.pareto()]
         for kind in FIGURE_KINDS:
             pareto_front(campaign.trials, plan.study.objectives, front, folder / f"pareto_front{kind}")
-            prediction_against_physics(campaign.trials, wanted.names, folder / f"prediction_against_physics{kind}")
+            prediction_against_physics(campaign.trials, wanted.outputs, folder / f"prediction_against_physics{kind}")
             hypervolume_chart(campaign, folder / f"hypervolume{kind}")
             parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / f"parallel_coordinates{kind}")
 
@@ -93,7 +94,7 @@ def _confirmation(trial: Trial, plan: Plan, campaign: Campaign) -> Json:
     neighbour = nearest(plan.problem.space, explored, trial.values) if known else {}
     balance = foretold(plan.recipe(trial))
     first = campaign.trials[trial.confirms].outcome if trial.confirms is not None else None
-    row = _row(trial, plan.problem.objectives.names)
+    row = _row(trial, plan.problem.objectives.outputs)
     compared = {}
     for name, value in row["properties"].items():
         estimate = trial.prediction.get(name)

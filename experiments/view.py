@@ -71,9 +71,10 @@ def trial_run(trial: Trial, plan: Plan, home: Home) -> ElectrodeRun:
 def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignView:
     """Return the parent run of a study."""
     study, problem = plan.study, plan.problem
-    names = [*problem.space.names, *problem.objectives.names]
+    names = [*problem.space.names, *problem.objectives.outputs]
     shown = [f"{'params' if name in problem.space.names else 'metrics'}.{name}" for name in names]
-    checks = [f"metrics.pred/{name}_mean" for name in problem.objectives.names]
+    checks = [f"metrics.pred/{name}_mean" for name in problem.objectives.outputs]
+    flags = [*(["metrics.pareto"] if checks else []), *(["metrics.feasible"] if problem.objectives.limits.each else [])]
     first = campaign.trials[0].asked_at if campaign.trials else time.time()
     params: dict[str, Any] = {"strategy": study.strategy, "seed": study.seed} | {
         f"budget.{part}": getattr(problem.budget, part) for part in ("start", "proposed", "confirmations")
@@ -85,7 +86,7 @@ def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignVie
         started=first,
         params=params,
         tags={"study": study.name, "kind": plan.kind, "mesoforge.version": __version__},
-        columns=(*shown, *checks, *(["metrics.pareto"] if checks else []), "tags.origin", "tags.status_detail"),
+        columns=(*shown, *checks, *flags, "tags.origin", "tags.status_detail"),
     )
 
 
@@ -93,7 +94,11 @@ def _note(plan: Plan, campaign: Campaign) -> str:
     variables = "\n".join(
         f"| `{one.name}` | {one.low:g} | {one.high:g} | {one.scale} |" for one in plan.problem.space.variables
     )
-    aims = "\n".join(f"- {aim(one)}" for one in plan.problem.objectives.each) or "- none: the space is sampled"
+    wanted = plan.problem.objectives
+    aims = (
+        "\n".join(f"- {one}" for one in (*map(aim, wanted.each), *map(str, wanted.limits.each)))
+        or "- none: the space is sampled"
+    )
     best = [best_words(best_row(one, campaign)) for one in campaign.confirmed()[:1]]
     said = f"**Best confirmed recipe**: {best[0]}\n\n" if best else ""
     return (
@@ -117,6 +122,8 @@ def progress(campaign: Campaign, outcomes: int, *, validate: bool) -> dict[str, 
     ended = campaign.ended[:outcomes]
     known = [trial.outcome for trial in ended if isinstance(trial.outcome, Measured)]
     metrics = {"n_measured": float(len(known)), "n_failed": float(len(ended) - len(known))}
+    if len(campaign.problem.objectives.limits):
+        metrics["n_feasible"] = float(len(campaign.feasible(ended)))
     for best in campaign.confirmed(outcomes)[:1]:
         metrics |= {f"best/{name}": value for name, value in zip(_aimed(campaign), best.mean.tolist(), strict=True)}
     if len(campaign.problem.objectives) and known:
@@ -128,14 +135,14 @@ def best_row(best: Confirmed, campaign: Campaign) -> dict[str, Any]:
     """Return a confirmed recipe as plain values: the mean over its new seeds and the spread from seed to seed."""
     objectives = campaign.problem.objectives
     spread = [value if math.isfinite(value) else None for value in best.sd.tolist()]
-    columns = zip(objectives.each, best.mean.tolist(), spread, strict=True)
+    columns = zip(objectives.outputs, best.mean.tolist(), spread, strict=True)
     return {
         "trial": trial_key(best.number),
         "values": campaign.trials[best.number].values,
         "seeds": best.seeds,
         "properties": {
-            one.name: {"mean": mean, "sd": sd} | ({"within": one.score(mean) >= -1} if one.goal == "match" else {})
-            for one, mean, sd in columns
+            name: {"mean": mean, "sd": sd} | ({} if (met := objectives.met(name, mean)) is None else {"within": met})
+            for name, mean, sd in columns
         },
     }
 
@@ -145,7 +152,7 @@ def best_words(row: Mapping[str, Any]) -> str:
     found = ", ".join(
         f"{name} {one['mean']:.4g}"
         + ("" if one["sd"] is None else f" ± {one['sd']:.1g}")
-        + (" (misses its tolerance)" if one.get("within") is False else "")
+        + (" (misses what was asked)" if one.get("within") is False else "")
         for name, one in row["properties"].items()
     )
     seeds = "one new seed" if row["seeds"] == 1 else f"the mean of {row['seeds']} new seeds"
@@ -153,7 +160,7 @@ def best_words(row: Mapping[str, Any]) -> str:
 
 
 def _aimed(campaign: Campaign) -> tuple[str, ...]:
-    return campaign.problem.objectives.names
+    return campaign.problem.objectives.outputs
 
 
 def validation(campaign: Campaign) -> dict[str, float]:
@@ -220,11 +227,15 @@ class Follower:
 
     def _whole(self, status: Status) -> Iterator[Callable[[], object]]:
         best = {trial.number for trial in self.campaign.pareto()} if self.campaign.problem.objectives.names else set()
+        limited = len(self.campaign.problem.objectives.limits)
+        feasible = {trial.number for trial in self.campaign.feasible()} if limited else None
         yield lambda: self._open().campaign(campaign_view(self.plan, self.campaign, status))
         for trial in self.campaign.trials:
             run = trial_run(trial, self.plan, self.home)
             if best and isinstance(trial.outcome, Measured):
                 run = replace(run, pareto=trial.number in best)
+            if feasible is not None and isinstance(trial.outcome, Measured):
+                run = replace(run, feasible=trial.number in feasible)
             if trial.pending and status != "running":
                 run = replace(run, status="interrupted", tags={**run.tags, "status_detail": INTERRUPTED})
             yield lambda run=run: self._open().record(run)  # type: ignore[misc]

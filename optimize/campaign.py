@@ -113,18 +113,25 @@ class Campaign:
         return None if self._reference is None else dict(zip(self._names, self._reference.tolist(), strict=True))
 
     def pareto(self) -> tuple[Trial, ...]:
-        """Return the measured trials whose scores, as measured and so with their noise, no other trial's dominate."""
-        mask = pareto_mask(self._scores(self.measured))
-        return tuple(trial for trial, best in zip(self.measured, mask, strict=True) if best)
+        """Return the feasible trials whose scores, as measured and so with their noise, no other trial's dominate."""
+        known = self.feasible()
+        return tuple(trial for trial, best in zip(known, pareto_mask(self._scores(known)), strict=True) if best)
+
+    def feasible(self, trials: Iterable[Trial] | None = None) -> tuple[Trial, ...]:
+        """Return the measured trials that keep every limit, of all or of some."""
+        known = self.measured if trials is None else _measured(trials)
+        kept = self.problem.objectives.feasible(self._properties(known))
+        return tuple(trial for trial, good in zip(known, kept, strict=True) if good)
 
     def hypervolume(self, outcomes: int | None = None) -> float | None:
-        """Return the hypervolume of the measured scores after so many outcomes, failures included; else of all.
+        """Return the hypervolume of the feasible trials' scores after so many outcomes, failures included; else of all.
 
         It counts from the frozen reference point, so values over time compare; none before that is frozen.
         """
         if self._reference is None:
             return None
-        return hypervolume(self._scores(_measured(self._trials[n] for n in self._ended[:outcomes])), self._reference)
+        known = self.feasible(self._trials[number] for number in self._ended[:outcomes])
+        return hypervolume(self._scores(known), self._reference)
 
     def confirmed(self, outcomes: int | None = None) -> list[Confirmed]:
         """Return what new seeds confirmed after so many outcomes, or all, best first."""
@@ -300,6 +307,10 @@ class Campaign:
     def _names(self) -> tuple[str, ...]:
         return self.problem.objectives.names
 
+    @property
+    def _outputs(self) -> tuple[str, ...]:
+        return self.problem.objectives.outputs
+
     def _explored(self) -> tuple[Trial, ...]:
         return tuple(trial for trial in self.trials if trial.confirms is None)
 
@@ -339,7 +350,7 @@ class Campaign:
             return None
         numbers = tuple(trial.number for trial in known)
         if self._last_learned is None or self._last_learned[0] != numbers:
-            fitted = self._learn(Table(self._points(known), self._properties(known), self._names))
+            fitted = self._learn(Table(self._points(known), self._properties(known), self._outputs))
             self._last_learned = numbers, fitted
         return self._last_learned[1]
 
@@ -347,14 +358,14 @@ class Campaign:
         means, sds = surrogate.predict(point[None])
         cautious = np.maximum(sds[0], least_sd(surrogate))
         pairs = zip(means[0].tolist(), cautious.tolist(), strict=True)
-        return {name: Estimate(mean, sd) for name, (mean, sd) in zip(self._names, pairs, strict=True)}
+        return {name: Estimate(mean, sd) for name, (mean, sd) in zip(self._outputs, pairs, strict=True)}
 
     def _points(self, trials: Iterable[Trial]) -> Array:
         return self.problem.space.rows([trial.values for trial in trials])
 
     def _properties(self, trials: tuple[Trial, ...]) -> Array:
         rows = [self.problem.objectives.row(cast("Measured", trial.outcome).properties) for trial in trials]
-        return np.array(rows).reshape(len(rows), len(self._names))
+        return np.array(rows).reshape(len(rows), len(self._outputs))
 
     def _scores(self, trials: tuple[Trial, ...]) -> Array:
         return self.problem.objectives.scores(self._properties(trials))

@@ -21,7 +21,7 @@ FAILURE_RADIUS = 0.05  # of the unit cube's side: nothing is proposed this near 
 class View:
     """A campaign's record as numbers, at the time of one proposal.
 
-    X (n, d) and Y (n, m) are the measured trials' points and objective properties, ``pending`` (p, d) and ``failed``
+    X (n, d) and Y (n, k) are the measured trials' points and outputs, ``pending`` (p, d) and ``failed``
     (f, d) the points that are running and where physics failed. ``number`` is the trial to propose, ``seed`` is fresh
     for it, ``campaign_seed`` is not; ``start`` trials filled the space; ``reference`` (m,) is in scores.
     """
@@ -55,9 +55,15 @@ class View:
         return self.objectives.aims(self.Y)
 
     @property
+    def ranked(self) -> Array:
+        """The one aim of the measured trials (n,), those that break limits below all others, by how much (Deb 2000)."""
+        aim, excess = self.aims[:, 0], self.objectives.excess(self.Y)
+        return np.asarray(np.where(excess > 0, aim.min(initial=0) - 1 - excess, aim))
+
+    @property
     def table(self) -> Table:
         """The measured trials as training data."""
-        return Table(self.X, self.Y, self.objectives.names)
+        return Table(self.X, self.Y, self.objectives.outputs)
 
     def admissible(self, point: Array) -> bool:
         """Whether a point is new, among the measured and the pending, and not next to a physics failure."""

@@ -1,4 +1,4 @@
-"""Bayesian optimization: noisy improvement of the scores, sampled through Gaussian processes of the raw properties."""
+"""Bayesian optimization: noisy improvement of the scores, sampled through Gaussian processes of the raw outputs."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ ITERATIONS = 50
 @dataclass(frozen=True, slots=True)
 class BoTorch:
     """qLogNEI for one objective, qLogNEHVI for two to four, qLogNParEGO for more.
+
+    Improvement counts where the samples keep every limit; as long as no trial does, the probability that all are kept
+    is followed alone.
 
     Objectives are composite (Astudillo and Frazier 2019): the processes model the raw properties, and a match is scored
     inside the Monte Carlo samples, since |y - target| is no Gaussian process. Noise is part of the model; pending
@@ -90,6 +93,8 @@ def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
     from botorch.sampling.normal import SobolQMCNormalSampler
 
     sampler = SobolQMCNormalSampler(torch.Size([SAMPLES if len(view.X) <= MANY_ROWS else FEW_SAMPLES]), seed=view.seed)
+    if len(view.X) and not view.objectives.feasible(view.Y).any():
+        return _feasibility(gp, view, sampler)
     if view.objectives.one_aim:
         return _improvement(gp, view, sampler)
     if len(view.objectives) <= MOST_BY_HYPERVOLUME:
@@ -97,22 +102,30 @@ def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
     return _random_scalarization(gp, view, sampler)
 
 
+def _feasibility(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:
+    from botorch.acquisition.logei import qLogProbabilityOfFeasibility
+
+    return qLogProbabilityOfFeasibility(gp.model, _limits(view) or [], sampler=sampler, X_pending=_pending(view))
+
+
 def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
     from botorch.acquisition.objective import GenericMCObjective
 
     scores, alone = _scores(view), len(view.objectives) == 1
+    single = len(view.objectives.outputs) == 1
 
     def followed(samples: Tensor, X: Tensor | None = None) -> Tensor:
         each = scores(samples, X)
         return each[..., 0] if alone else together(each)
 
     return qLogNoisyExpectedImprovement(
-        gp.models[0] if alone else gp.model,
+        gp.models[0] if single else gp.model,
         tensor(view.X),
         sampler=sampler,
         objective=GenericMCObjective(followed),
         X_pending=_pending(view),
+        constraints=_limits(view),
         prune_baseline=True,
     )
 
@@ -131,6 +144,7 @@ def _hypervolume_improvement(gp: GaussianProcess, view: View, sampler: MCSampler
         sampler=sampler,
         objective=GenericMCMultiOutputObjective(_scores(view)),
         X_pending=_pending(view),
+        constraints=_limits(view),
         prune_baseline=True,
     )
 
@@ -145,6 +159,7 @@ def _random_scalarization(gp: GaussianProcess, view: View, sampler: MCSampler) -
         sampler=sampler,
         objective=GenericMCMultiOutputObjective(_scores(view)),
         X_pending=_pending(view),
+        constraints=_limits(view),
         prune_baseline=True,
     )
 
@@ -155,6 +170,20 @@ def _scores(view: View) -> Callable[[Tensor, Tensor | None], Tensor]:
         return torch.stack(columns, dim=-1)
 
     return scores
+
+
+def _limits(view: View) -> list[Callable[[Tensor], Tensor]] | None:
+    """Return what BoTorch takes as constraints, negative where kept, in standard deviations of what was measured."""
+    spread = view.Y.std(axis=0)
+    made: list[Callable[[Tensor], Tensor]] = []
+    for one in view.objectives.limits.each:
+        column = view.objectives.outputs.index(one.name)
+        scale = float(spread[column]) or 1.0
+        if np.isfinite(one.low):
+            made.append(lambda y, c=column, low=one.low, s=scale: (low - y[..., c]) / s)  # type: ignore[misc]
+        if np.isfinite(one.high):
+            made.append(lambda y, c=column, high=one.high, s=scale: (y[..., c] - high) / s)  # type: ignore[misc]
+    return made or None
 
 
 def _pending(view: View) -> Tensor | None:

@@ -20,7 +20,7 @@ WRONG = [
     pytest.param(
         {"objective": {}},
         "FILE: 'objective' is not a known key: use one of name, note, recipe, variables, objectives, "
-        "budget, strategy, seed, workers, or remove it.",
+        "constraints, budget, strategy, seed, workers, or remove it.",
         id="unknown key",
     ),
     pytest.param(
@@ -90,6 +90,27 @@ WRONG = [
         {"objectives": {"porosity": {"match": 0.3}}},
         "porosity is to be matched, but no target with a tolerance above 0 came: give both",
         id="target without tolerance",
+    ),
+    pytest.param(
+        {"constraints": {"beauty": {"at_least": 1}}},
+        f"constraint 'beauty' is not a property: use one of {', '.join(PROPERTIES)}.",
+        id="constraint on no property",
+    ),
+    pytest.param(
+        {"constraints": {"dried_porosity": {"at_least": 30}}},
+        "constraint 'dried_porosity at least 30' is on a fraction from 0 to 1, not percent: no electrode keeps it.",
+        id="constraint in percent",
+    ),
+    pytest.param(
+        {"constraints": {"thickness": {"at_least": 40, "at_most": 30}}},
+        "thickness is to be at least 40 and at most 30, which nothing can be: correct one of the two",
+        id="constraint that contradicts itself",
+    ),
+    pytest.param(
+        {"constraints": {"porosity": {"at_most": 0.25}}},
+        "porosity is to match 0.3 within 0.01, but the constraints want porosity at most 0.25: "
+        "move the target or the constraint",
+        id="constraint that contradicts a target",
     ),
     pytest.param(
         {"recipe": "away.yaml"},

@@ -98,6 +98,15 @@ def test_strategies_for_one_aim_come_closer_in_time(name: str, least: float) -> 
     assert here.Y.min() < least * bowls(sobol_points(2, 0, 8), 1).min() + 1e-3
 
 
+def test_nsga2_breeds_and_so_comes_closer_than_chance() -> None:
+    here = view(1, rows=8)
+    for number in range(8, 56):
+        point = strategy("optuna-nsga2").propose(replace(here, number=number, seed=number))
+        X = np.vstack([here.X, point])
+        here = replace(here, X=X, Y=bowls(X, 1))
+    assert np.median(here.Y[-16:]) < np.median(here.Y[:16]) / 2
+
+
 def test_two_objectives_are_proposed_between_their_optima() -> None:
     point = strategy("botorch").propose(view(2))
     assert 0.1 < point[0] < 0.9
