@@ -16,13 +16,13 @@ from mesoforge.experiments.export_cli import discharge, export
 from mesoforge.experiments.learned_cli import predict, sensitivity
 from mesoforge.experiments.manners_cli import completion, doctor, fields, init, schema, show_cost, validate
 from mesoforge.experiments.measure_cli import compare, measure
-from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.options import Verbs, home_option, json_option, print_result, tracking_option
 from mesoforge.experiments.report_cli import report
 from mesoforge.experiments.reproduce_cli import reproduce
 from mesoforge.experiments.shapes_cli import shapes
+from mesoforge.experiments.study_cli import optimize, sample
 
 if TYPE_CHECKING:
-    from mesoforge.experiments.study import Kind
     from mesoforge.physics.recipe import Recipe
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
@@ -55,7 +55,21 @@ def app(*, debug: bool) -> None:
 
 
 app.add_command(shapes)
-for verb in (calibrate, init, validate, schema, fields, doctor, completion, report, reproduce, export, discharge):
+for verb in (
+    optimize,
+    sample,
+    calibrate,
+    init,
+    validate,
+    schema,
+    fields,
+    doctor,
+    completion,
+    report,
+    reproduce,
+    export,
+    discharge,
+):
     app.add_command(verb)
 
 
@@ -169,76 +183,6 @@ def show(force_field: str | None, *, as_json: bool) -> None:
     from mesoforge.physics.force_fields import DEFAULT, load_force_field, table
 
     print_result(table(load_force_field(force_field or DEFAULT)), printing.force_field, as_json=as_json)
-
-
-def _study_command(kind: Kind, text: str) -> click.Command:
-    """Return the command that drives a study of one kind."""
-
-    @click.argument("study", type=click.Path(path_type=Path))
-    @click.option("--budget", metavar="S+P+C", help="Simulations: start + proposed + confirmations, e.g. 6+6+2.")
-    @click.option("--workers", type=click.IntRange(1, 1024), help="Simulations at a time.")
-    @click.option("--strategy", help="How points are proposed: botorch, optuna-tpe, optuna-nsga2, sobol, ...")
-    @click.option("--dry-run", is_flag=True, help="Check the study and say what it would cost; simulate nothing.")
-    @home_option
-    @tracking_option
-    @json_option
-    def command(
-        study: Path,
-        budget: str | None,
-        workers: int | None,
-        strategy: str | None,
-        home: Path,
-        tracking_uri: str | None,
-        *,
-        dry_run: bool,
-        as_json: bool,
-    ) -> None:
-        from mesoforge.experiments import printing
-        from mesoforge.experiments.drive import drive
-        from mesoforge.experiments.home import Home
-        from mesoforge.experiments.study import parse_budget
-        from mesoforge.experiments.validating import load_checked_study
-
-        changes: dict[str, Any] = {"budget": parse_budget(budget)} if budget else {}
-        changes |= {name: value for name, value in (("workers", workers), ("strategy", strategy)) if value is not None}
-        plan = load_checked_study(study, kind, changes)
-        if dry_run:
-            from mesoforge.experiments.cost import study_cost
-
-            print_result(study_cost(plan, Home(home)), show_cost, as_json=as_json)
-            return
-        with printing.Trials(plan, quiet=as_json) as trials:
-            found = drive(plan, Home(home), trials.follow, _warn, tracking_uri=tracking_uri)
-        print_result(found, lambda value: printing.findings(value, plan, home), as_json=as_json)
-
-    command.__doc__ = text
-    return click.command(kind, cls=Explained)(command)
-
-
-app.add_command(
-    _study_command(
-        "optimize",
-        r"""Find the best recipe of a study, and confirm it with physics.
-
-    A Sobol start fills the space, Gaussian processes learn from it and propose, the best proposals are made again with
-    new seeds. Ctrl-C stops cleanly; the same command goes on where it stopped. Nothing is simulated twice.
-
-    \b
-    mesoforge optimize examples/quickstart.yaml
-    mesoforge optimize study.yaml --budget 12+30+4 --workers 8
-    """,
-    )
-)
-app.add_command(
-    _study_command(
-        "sample",
-        r"""Simulate a Sobol sample of a study's space; force-field parameters may be varied too.
-
-    \b
-    mesoforge sample examples/force_field.yaml --budget 16+0+0
-    """,
-    )
-)
 
 
 @app.command()

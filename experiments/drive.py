@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from mesoforge.experiments.cluster import Demand, pool_at
 from mesoforge.experiments.home import Home
-from mesoforge.experiments.pool import local_pool
+from mesoforge.experiments.pool import Pool, local_pool
 from mesoforge.experiments.report import study_report
 from mesoforge.experiments.report_page import write_page
 from mesoforge.experiments.runner import Watch, Work, run
@@ -103,7 +105,7 @@ def drive(
         follower = Follower(plan, campaign, home, tracking_uri, complain)
         follower.begin()
         try:
-            _run(campaign, plan, home, [follower, watch(campaign)], work)
+            _run(campaign, plan, home, [follower, watch(campaign)], work, complain)
         except BaseException:
             follower.finish("interrupted", None)
             raise
@@ -112,14 +114,14 @@ def drive(
 
 def _mind_cores(plan: Plan, complain: Say) -> None:
     workers, ranks, cores = plan.study.workers, plan.base.numerics.ranks, os.cpu_count() or 1
-    if ranks > 1 and workers * ranks > cores:
+    if plan.study.where.kind == "local" and ranks > 1 and workers * ranks > cores:
         complain(
             f"{workers} workers with {ranks} ranks each share {cores} cores: lower one of them, or each rank waits "
             "for the others."
         )
 
 
-def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work: Work) -> None:
+def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work: Work, complain: Say) -> None:
     if campaign.done:
         return
 
@@ -127,8 +129,17 @@ def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work:
         for watch in watches:
             watch(trial)
 
-    with local_pool(plan.study.workers) as pool:
+    with _pool(plan, home, complain) as pool:
         run(campaign, plan, home.root.resolve(), pool, work, tell_all)
+
+
+def _pool(plan: Plan, home: Home, complain: Say) -> AbstractContextManager[Pool]:
+    where = plan.study.where
+    if where.kind == "local":
+        return (
+            local_pool(plan.study.workers, where.run_limit_s) if where.run_limit_s else local_pool(plan.study.workers)
+        )
+    return pool_at(where, Demand(plan.study.workers, plan.base.numerics.ranks, home.root.resolve(), complain))
 
 
 def conclude(plan: Plan, campaign: Campaign, home: Home, follower: Follower) -> dict[str, Any]:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import queue
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 Task = Callable[[], dict[str, Any]]
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+LOOK_S: Final = 0.5
+"""How often a pool looks which workers are there."""
+FETCH_S: Final = 60.0
+"""How long a result may take from its worker to here; it is a few numbers."""
+
+
+class SchedulerLostError(Exception):
+    """The scheduler cannot be reached any more: whoever drives a study must stop, and go on later."""
 
 
 class Pool(Protocol):
     """Runs a few tasks at a time and hands back each result as it comes."""
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """How many tasks may be under way now, at least one; it follows the workers that come and go."""
+        ...
 
     def submit(self, number: int, work: Callable[..., dict[str, Any]], *arguments: object) -> None:
         """Start a task under a number; at most ``slots`` are under way."""
@@ -22,6 +35,14 @@ class Pool(Protocol):
 
     def next(self) -> tuple[int, dict[str, Any]]:
         """Wait for a task to end and return its number and result; a dead worker's is an infrastructure failure."""
+        ...
+
+    def news(self, patience_s: float) -> tuple[int, dict[str, Any]] | None:
+        """Wait as `next` does, but no longer than this."""
+        ...
+
+    def want(self, tasks: int) -> None:
+        """Say how many tasks could be used now; a pool that can give workers back may do so."""
         ...
 
 
@@ -43,50 +64,206 @@ class HerePool:
         number, task = self._waiting.pop(0)
         return number, task()
 
+    def news(self, patience_s: float) -> tuple[int, dict[str, Any]] | None:  # noqa: ARG002 - nothing takes time here
+        """Run the oldest task, if there is one."""
+        return self.next() if self._waiting else None
+
+    def want(self, tasks: int) -> None:
+        """Have no workers to give back."""
+
+
+class Crew(Protocol):
+    """Whoever starts a pool's workers, replaces those that were lost, and judges those that come."""
+
+    def tend(self, present: Mapping[str, str], busy: frozenset[str], tasks: int) -> None:
+        """Be told the workers that are there (name by address), which are busy, and how many could be used."""
+        ...
+
+    def refusal(self, address: str) -> str:
+        """Say why a worker may not take part, or nothing."""
+        ...
+
+
+class Steady:
+    """The crew of a machine of one's own: workers of the same installation, which their nannies keep up."""
+
+    def tend(self, present: Mapping[str, str], busy: frozenset[str], tasks: int) -> None:
+        """Leave it to the nannies."""
+
+    def refusal(self, address: str) -> str:  # noqa: ARG002 - all are welcome
+        """Refuse nobody."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A task under way."""
+
+    number: int
+    future: Any
+    address: str
+    since: float
+
 
 class DaskPool:
-    """Tasks on a Dask cluster, one to a worker process; results are fetched as they come."""
+    """Tasks on a Dask cluster, one to a worker process; results are fetched as they come.
 
-    def __init__(self, client: Any, slots: int) -> None:  # noqa: ANN401 - dask has no types
-        """Run on a connected client's workers."""
-        from dask.distributed import as_completed
+    Each task is sent to one worker that has nothing else to do. So a worker that dies takes one task with it and no
+    other, whatever the scheduler was told about failures.
+    """
 
-        self.slots = slots
-        self._client, self._numbers = client, dict[str, int]()
-        self._completed: Any = as_completed()  # type: ignore[no-untyped-call]
+    def __init__(self, client: Any, most: int, crew: Crew | None = None, limit_s: float | None = None) -> None:  # noqa: ANN401
+        """Run on a connected client's workers, at most so many at a time, each task for at most ``limit_s``."""
+        self._client, self._most, self._crew, self._limit_s = client, most, crew or Steady(), limit_s
+        self._waiting: list[tuple[int, Callable[..., dict[str, Any]], tuple[object, ...]]] = []
+        self._running = dict[str, _Run]()
+        self._missed = set[str]()
+        self._workers, self._refused = dict[str, str](), dict[str, str]()
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._failed: list[tuple[int, dict[str, Any]]] = []
+        self._looked, self._wanted = 0.0, most
+        self._look()
+
+    @property
+    def slots(self) -> int:
+        """Workers that are there, but at least one and not more than were asked for."""
+        return max(1, min(self._most, len(self._workers)))
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Why workers that are there may not take part."""
+        return tuple(dict.fromkeys(self._refused.values()))
+
+    @property
+    def workers(self) -> int:
+        """How many workers are there."""
+        return len(self._workers)
 
     def submit(self, number: int, work: Callable[..., dict[str, Any]], *arguments: object) -> None:
-        """Start a task; its key is used once, so that no earlier outcome is mistaken for it."""
-        key = f"trial-{number}-{time.monotonic_ns()}"
-        future = self._client.submit(work, *arguments, key=key, pure=False, retries=0)
-        self._numbers[key] = number
-        self._completed.add(future)
+        """Start a task, or keep it until a worker is there for it."""
+        self._waiting.append((number, work, arguments))
+        self._assign()
 
     def next(self) -> tuple[int, dict[str, Any]]:
         """Wait for the next task to end."""
-        future = next(self._completed)
-        number = self._numbers.pop(future.key)
-        if future.status == "finished":
-            return number, dict(future.result())
-        error = future.exception() if future.status == "error" else "it was cancelled"
-        reason = f"the worker failed: {type(error).__name__}: {error}".replace("\n", " ")
-        return number, {"kind": "infrastructure", "stage": "worker", "reason": reason[:500]}
+        while (found := self.news(LOOK_S)) is None:
+            pass
+        return found
+
+    def news(self, patience_s: float) -> tuple[int, dict[str, Any]] | None:
+        """Wait for the next task to end, or until so much time has passed."""
+        if time.monotonic() - self._looked > LOOK_S:
+            self._look()
+        self._assign()
+        if self._failed:
+            return self._failed.pop(0)
+        with suppress(queue.Empty):
+            future = self._done.get(timeout=min(patience_s, LOOK_S))
+            if (run := self._running.pop(future.key, None)) is not None:
+                return run.number, _value(future)
+        return None
+
+    def want(self, tasks: int) -> None:
+        """Say how many tasks could be used now."""
+        self._wanted = min(tasks, self._most)
+
+    def _assign(self) -> None:
+        """Give what waits to workers that have nothing to do, each under a key that no earlier outcome has."""
+        busy = {run.address for run in self._running.values()}
+        for address in [one for one in self._workers if one not in busy][: self._most - len(busy)]:
+            if not self._waiting:
+                return
+            number, work, arguments = self._waiting.pop(0)
+            key = f"trial-{number}-{time.monotonic_ns()}"
+            future = self._client.submit(work, *arguments, key=key, workers=[address], pure=False, retries=0)
+            self._running[key] = _Run(number, future, address, time.monotonic())
+            future.add_done_callback(self._done.put)
+
+    def _look(self) -> None:
+        """See which workers are there, and end what runs on none or for too long."""
+        present = _present(self._client)
+        self._looked = time.monotonic()
+        self._admit(present)
+        for key, run in list(self._running.items()):
+            if run.address not in present:
+                self._miss(key, run)
+            elif self._limit_s is not None and time.monotonic() - run.since > self._limit_s:
+                self._stop(key, run, self._limit_s)
+        busy = frozenset(run.address for run in self._running.values())
+        self._crew.tend(present, busy, max(self._wanted, len(self._running) + len(self._waiting)))
+
+    def _admit(self, present: Mapping[str, str]) -> None:
+        self._workers = {one: name for one, name in self._workers.items() if one in present}
+        self._refused = {one: why for one, why in self._refused.items() if one in present}
+        for address in present.keys() - self._workers.keys() - self._refused.keys():
+            if why := self._crew.refusal(address):
+                self._refused[address] = why
+            else:
+                self._workers[address] = present[address]
+
+    def _miss(self, key: str, run: _Run) -> None:
+        """Give up a task whose worker is gone, unless word of it is on its way: that is known at the second look."""
+        if key not in self._missed:
+            self._missed.add(key)
+        elif not run.future.done():
+            self._drop(key, run, _broken("the worker is gone: killed, cancelled or at the end of its time"))
+
+    def _stop(self, key: str, run: _Run, limit_s: float) -> None:
+        """Give up a task that takes too long, and have its worker begin anew."""
+        reason = f"the simulation ran longer than where.run_limit_s, {limit_s:g} s"
+        self._drop(key, run, {"kind": "timeout", "stage": "worker", "reason": reason})
+        with suppress(Exception):  # one that has no nanny, or is gone by now
+            self._client.restart_workers([run.address], timeout=LOOK_S, raise_for_error=False)
+        self._workers.pop(run.address, None)
+
+    def _drop(self, key: str, run: _Run, value: dict[str, Any]) -> None:
+        del self._running[key]
+        run.future.cancel()
+        self._failed.append((run.number, value))
+
+
+def _present(client: Any) -> dict[str, str]:  # noqa: ANN401 - dask has no types
+    """Return the names of the workers that are there, by address."""
+    try:
+        found = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=FETCH_S)
+    except (OSError, TimeoutError, AttributeError, RuntimeError) as error:
+        raise SchedulerLostError(
+            f"the Dask scheduler cannot be reached any more ({type(error).__name__}): start it again and run the same "
+            "command; only what ran just now is made again."
+        ) from None
+    return {address: str(about["name"]) for address, about in found["workers"].items()}
+
+
+def _value(future: Any) -> dict[str, Any]:  # noqa: ANN401 - dask has no types
+    """Return what a task handed back, or why there is nothing."""
+    if future.cancelled():
+        return _broken("the scheduler gave the task up")
+    try:
+        return dict(future.result(timeout=FETCH_S))
+    except Exception as error:  # noqa: BLE001 - whatever a worker raised
+        return _broken(f"the worker failed: {type(error).__name__}: {error}")
+
+
+def _broken(reason: str) -> dict[str, Any]:
+    return {"kind": "infrastructure", "stage": "worker", "reason": reason.replace("\n", " ")[:500]}
+
+
+SETTINGS: Final = {
+    "distributed.scheduler.allowed-failures": 0,  # the runner decides what is tried again, and says so in the journal
+    "distributed.worker.memory.terminate": False,
+    "distributed.nanny.environ": THREADS,
+}
+"""How Dask is told to behave where we start its workers."""
 
 
 @contextmanager
-def local_pool(workers: int) -> Iterator[DaskPool]:
+def local_pool(workers: int, limit_s: float | None = None) -> Iterator[DaskPool]:
     """Start worker processes on this machine, one thread each, and stop them at the end with all that they run."""
     import dask
     from dask.distributed import Client
 
-    # a task whose worker dies is not tried again by Dask: the runner decides that, and says so in the journal
-    settings = {
-        "distributed.scheduler.allowed-failures": 0,
-        "distributed.worker.memory.terminate": False,
-        "distributed.nanny.environ": THREADS,
-    }
-    with dask.config.set(settings), _cluster(workers) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
-        yield DaskPool(client, workers)
+    with dask.config.set(SETTINGS), _cluster(workers) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
+        yield DaskPool(client, workers, limit_s=limit_s)
 
 
 def _cluster(workers: int) -> Any:  # noqa: ANN401 - dask has no types

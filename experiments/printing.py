@@ -24,6 +24,7 @@ from rich.table import Table
 
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.view import best_words
+from mesoforge.experiments.watching import Tally
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.force_fields import NO_UNIT, PARAMETERS, ForceField
@@ -91,18 +92,33 @@ class Trials:
 
     def follow(self, campaign: Campaign) -> Callable[[Trial], None]:
         """Return what is told each trial of a campaign."""
-        budget = campaign.problem.budget
-        total = budget.explored + budget.confirmations * budget.replicates
-        if campaign.ended:
-            self._console.print(f"Going on with {self._plan.study.name}: {len(campaign.ended)} of {total} are done.")
-        self._progress.update(self._task, total=total, completed=len(campaign.ended), description="starting workers")
+        tally, running = Tally(campaign, self._plan.base.numerics.ranks), set[int]()
+        if tally.done:
+            self._console.print(f"Going on with {self._plan.study.name}: {tally.done} of {tally.total} are done.")
+        self._progress.update(self._task, total=tally.total, completed=tally.done, description="starting workers")
 
         def told(trial: Trial) -> None:
-            self._progress.update(self._task, completed=len(campaign.ended), description=campaign.phase)
+            (running.add if trial.pending else running.discard)(trial.number)
+            self._progress.update(self._task, completed=tally.done, description=_standing(tally, len(running)))
             if not trial.pending:
                 self._console.print(trial_line(trial, self._plan), soft_wrap=True)
 
         return told
+
+
+def _standing(tally: Tally, running: int) -> str:
+    """Say in a line where a study stands."""
+    failed = f", {tally.failed} failed" if tally.failed else ""
+    left = "" if tally.left_s is None else f", {_span(tally.left_s)} left"
+    best = ", ".join(f"{name} {number(value)}" for name, value in (tally.best() or {}).items())
+    spent = f", {number(tally.core_hours)} core-hours"
+    return f"{tally.campaign.phase}: {running} running{failed}{left}{spent}{f'; best {best}' if best else ''}"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def trial_line(trial: Trial, plan: Plan) -> str:

@@ -40,6 +40,8 @@ def study_schema() -> Json:
     counts = {name: {"type": "integer", "minimum": 0} for name in Budget.__dataclass_fields__}
     fields["budget"] = _listed(fields["budget"], counts)
     fields["strategy"]["enum"] = sorted(STRATEGIES)
+    said = {"description": fields["where"]["description"]}
+    fields["where"] = said | {"anyOf": [{"$ref": "#/$defs/Where"}, {"type": "string"}]}
     return {"$schema": DIALECT, **schema, "title": "mesoforge study", "$defs": definitions}
 
 

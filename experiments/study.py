@@ -12,6 +12,7 @@ from pydantic import Field
 from mesoforge.errors import InputError
 from mesoforge.experiments.record import check_study_name
 from mesoforge.experiments.units import quantity
+from mesoforge.experiments.where import Where
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space, Variable
@@ -54,6 +55,12 @@ class Study(Record):
     """Seed of the campaign; every simulation gets a fresh one from it."""
     workers: int = Field(default=2, ge=1, le=1024)
     """Simulations at a time, each in a process of its own."""
+    synchronous: bool = False
+    """Whether the next trials are asked for only when all that run have ended: the same proposals on any machine."""
+    seeds: Literal["fresh", "shared"] = "fresh"
+    """Of a sample: a fresh seed for each electrode, or the same for all points, which then share slurries."""
+    where: Where = Field(default_factory=Where)
+    """Where they run: ``local``, a scheduler's address, or a mapping with ``kind: slurm`` and more."""
 
 
 class Plan:

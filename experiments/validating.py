@@ -12,6 +12,7 @@ import yaml
 from mesoforge.errors import InputError
 from mesoforge.experiments.locating import Mistake, Node, advised, nodes, twice, where, without
 from mesoforge.experiments.study import Kind, Plan, Study, load_study
+from mesoforge.experiments.where import Where
 from mesoforge.optimize.problem import Budget
 from mesoforge.optimize.strategies import STRATEGIES
 from mesoforge.physics.force_fields import shipped as shipped_force_fields
@@ -134,6 +135,7 @@ def known_names() -> set[str]:
     """Return every name that a study or a recipe may use."""
     return {
         *Study.model_fields,
+        *Where.model_fields,
         *_recipe_names(),
         *PROPERTIES,
         *Budget.__dataclass_fields__,

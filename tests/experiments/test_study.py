@@ -20,7 +20,7 @@ WRONG = [
     pytest.param(
         {"objective": {}},
         "FILE: 'objective' is not a known key: use one of name, note, recipe, variables, objectives, "
-        "constraints, budget, strategy, seed, workers, or remove it.",
+        "constraints, budget, strategy, seed, workers, synchronous, seeds, where, or remove it.",
         id="unknown key",
     ),
     pytest.param(

@@ -94,6 +94,12 @@ def die(_: Mapping[str, Any], __: str) -> dict[str, Any]:
     return {}
 
 
+def hang(_: Mapping[str, Any], __: str) -> dict[str, Any]:
+    """Never come to an end."""
+    time.sleep(10**6)
+    return {}
+
+
 def stumble(_: Mapping[str, Any], __: str) -> dict[str, Any]:
     """Fail as only a mistake in our own code would."""
     raise ZeroDivisionError("a mistake")

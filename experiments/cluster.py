@@ -1,0 +1,138 @@
+"""Workers elsewhere: those of a Dask scheduler that is there, or jobs of a batch system."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mesoforge.errors import InputError
+from mesoforge.experiments.batch import Jobs, batch_cluster
+from mesoforge.experiments.pool import LOOK_S, SETTINGS, DaskPool, Steady, local_pool
+from mesoforge.experiments.where import ADDRESS, BATCH, Where
+from mesoforge.experiments.workers import marked, mismatch, report
+
+CONNECT_S: Final = 20.0
+"""How long a scheduler that is there may take to answer."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is asked of workers elsewhere: so many runs at a time, of so many ranks each, in this home folder."""
+
+    runs: int
+    ranks: int
+    root: Path
+    complain: Say = lambda _: None
+
+
+@contextmanager
+def pool_at(where: Where, demand: Demand) -> Iterator[DaskPool]:
+    """Open the pool that a study asks for, and close it with all that was started for it.
+
+    Raises:
+        InputError: there is no such scheduler or queue, or its workers may not take part; one sentence.
+    """
+    if where.kind == "local":
+        with local_pool(demand.runs, where.run_limit_s) as pool:
+            yield pool
+        return
+    marked(demand.root)
+    with _opened(where, demand) as pool:
+        yield pool
+
+
+@contextmanager
+def _opened(where: Where, demand: Demand) -> Iterator[DaskPool]:
+    import dask
+    import distributed  # noqa: F401 - its defaults must be there before they are changed
+
+    with dask.config.set(SETTINGS):
+        if where.kind in BATCH:
+            with batch_cluster(where, demand.runs, demand.ranks, demand.root) as cluster, _client(cluster) as client:
+                crew = Checked(client, demand.root, Jobs(cluster, where, demand.runs, demand.complain))
+                yield _manned(DaskPool(client, demand.runs, crew, where.run_limit_s), crew, where)
+        else:
+            with _client(_address(where.address), where) as client:
+                crew = Checked(client, demand.root)
+                yield _manned(DaskPool(client, demand.runs, crew, where.run_limit_s), crew, where)
+
+
+def _client(where: Any, said: Where | None = None) -> Any:  # noqa: ANN401 - dask has no types
+    from dask.distributed import Client
+
+    try:
+        return Client(**where if isinstance(where, dict) else {"address": where}, timeout=CONNECT_S)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        if said is None:
+            raise
+        raise InputError(
+            f"no Dask scheduler answers at {said.address} ({type(error).__name__}): start one with 'dask scheduler', "
+            "or correct where.address."
+        ) from None
+
+
+def _address(text: str) -> dict[str, str]:
+    if ADDRESS.fullmatch(text):
+        return {"address": text}
+    if not Path(text).is_file():
+        raise InputError(f"there is no scheduler file '{text}': start 'dask scheduler --scheduler-file {text}' first.")
+    return {"scheduler_file": text}
+
+
+class Checked(Steady):
+    """A crew that lets those workers in that have the driver's versions and see the driver's home folder."""
+
+    def __init__(self, client: Any, root: Path, jobs: Jobs | None = None) -> None:  # noqa: ANN401 - dask has no types
+        """Ask workers by a client; ``jobs`` keeps them up."""
+        self._client, self._root, self._own = client, root, report(str(root))
+        self.jobs = jobs
+        if jobs is not None:
+            self.tend = jobs.tend  # type: ignore[method-assign]
+
+    def refusal(self, address: str) -> str:
+        """Say why a worker may not take part, or nothing."""
+        try:
+            found = self._client.run(report, str(self._root), workers=[address])[address]
+        except Exception as error:  # noqa: BLE001 - a worker without mesoforge raises whatever it likes
+            return f"it has no mesoforge that answers ({type(error).__name__}: {error})"
+        if odd := mismatch(self._own, found):
+            return f"it has {odd}"
+        if found["home"] != self._own["home"]:
+            return f"it does not see the home folder '{self._root}'"
+        return ""
+
+
+def _manned(pool: DaskPool, crew: Checked, where: Where) -> DaskPool:
+    """Wait until a worker may take part, and return the pool.
+
+    Raises:
+        InputError: none does in time, or all that came were refused.
+    """
+    end = time.monotonic() + where.patience_s
+    while not pool.workers:
+        if pool.refused:
+            raise InputError(
+                f"a worker of {where.shown} may not take part: {pool.refused[0]}: give driver and workers the same "
+                "environment and a folder that both see."
+            )
+        if time.monotonic() > end:
+            raise InputError(f"no worker of {where.shown} came within {where.patience_s:g} s{_advice(where, crew)}")
+        pool.news(LOOK_S)
+    return pool
+
+
+def _advice(where: Where, crew: Checked) -> str:
+    if crew.jobs is None:
+        return f": start some with 'dask worker {where.address} --nworkers 4 --nthreads 1'."
+    says = f"; the queue says {crew.jobs.state or 'nothing of its jobs'}"
+    if where.interface:
+        return f"{says}: look there and at the jobs' logs in the home folder's 'jobs', or raise where.patience_s."
+    return (
+        f"{says}, and this process listens on 127.0.0.1 alone: where jobs run on other machines give where.interface, "
+        "the network between them (as in ib0), or raise where.patience_s if the queue is long."
+    )
