@@ -95,10 +95,8 @@ def volumes(mine: Run, other: Run) -> tuple[float, float]:
 def predicted(runs: Sequence[Run]) -> None:
     """Print how predictions of the confirmations compare with the physics, property by property."""
     rows = [row for one in runs for row in one.verdict["confirmations"]]
-    print(
     print(f"\n{len(rows)} confirmations\n")
     print("| property | median error | of mass balance | of the neighbour | rms z | in 95 % |")
-    )
     print("|---|---|---|---|---|---|")
     errors, inside = [], 0
     for name in OBJECTIVES:
@@ -112,9 +110,8 @@ def predicted(runs: Sequence[Run]) -> None:
         print(f"| {name} | {' | '.join(cells)} | {np.sqrt((z**2).mean()):.2f} | {hit} of {len(z)} |")
     many = len(rows) * len(OBJECTIVES)
     test = binomtest(inside, many, 0.95)
-    print(
-        f"\nall: median error {100 * np.median(np.concatenate(errors)):.1f} %, {inside} of {many} in their 95 % intervals"
-    )
+    median = 100 * np.median(np.concatenate(errors))
+    print(f"\nall: median error {median:.1f} %; {inside} of {many} in their 95 % intervals")
     print(
         f"exact binomial test of 0.95: p = {test.pvalue:.3f} (the three outputs of one electrode are not independent)"
     )
