@@ -16,6 +16,7 @@ from mesoforge.optimize.journal import Event, Journal
 from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, reference_point
 from mesoforge.optimize.problem import Budget, Problem, check_extension, difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
+from mesoforge.optimize.space import ENOUGH
 from mesoforge.optimize.strategies import check_follows
 from mesoforge.optimize.strategies import strategy as strategy_named
 from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
@@ -276,7 +277,7 @@ class Campaign:
 
     def _proposed(self, view: View) -> Array | None:
         try:
-            return self._strategy.propose(view)
+            return view.pulled(self._strategy.propose(view))
         except NoProposal:
             return None
 
@@ -350,7 +351,14 @@ class Campaign:
             return None
         numbers = tuple(trial.number for trial in known)
         if self._last_learned is None or self._last_learned[0] != numbers:
-            fitted = self._learn(Table(self._points(known), self._properties(known), self._outputs))
+            fitted = self._learn(
+                Table(
+                    self._points(known),
+                    self._properties(known),
+                    self._outputs,
+                    categories=self.problem.space.categories,
+                )
+            )
             self._last_learned = numbers, fitted
         return self._last_learned[1]
 
@@ -384,6 +392,9 @@ def _measured(trials: Iterable[Trial]) -> tuple[Trial, ...]:
 
 
 def _stand_in(view: View) -> Array:
-    points = sobol_points(view.dimensions, view.seed, TRIES)
+    free = not view.space.inequalities
+    points = view.space.allowed(sobol_points(view.dimensions, view.seed, TRIES if free else ENOUGH))
     chosen = view.first_admissible(points)
-    return points[0] if chosen is None else chosen
+    if chosen is not None:
+        return chosen
+    return points[0] if len(points) else SOBOL.propose(view)

@@ -63,12 +63,20 @@ class View:
     @property
     def table(self) -> Table:
         """The measured trials as training data."""
-        return Table(self.X, self.Y, self.objectives.outputs)
+        return Table(self.X, self.Y, self.objectives.outputs, categories=self.space.categories)
 
     def admissible(self, point: Array) -> bool:
-        """Whether a point is new, among the measured and the pending, and not next to a physics failure."""
+        """Whether a point is allowed, new, among the measured and the pending, and not next to a physics failure."""
+        if not self.space.allows(point):
+            return False
         here = self.space.snap(point)
         return _nearest(here, np.vstack([self.X, self.pending])) > SAME and _nearest(here, self.failed) > FAILURE_RADIUS
+
+    def pulled(self, point: Array) -> Array:
+        """Return a point, or where an inequality forbids it the last allowed one on the way from the nearest known."""
+        if self.space.allows(point) or not len(self.X):
+            return point
+        return self.space.pulled(point, self.X[int(np.argmin(np.linalg.norm(self.X - point, axis=1)))])
 
     def first_admissible(self, points: Iterable[Array]) -> Array | None:
         """Return the first of the points that is admissible, if one is."""
