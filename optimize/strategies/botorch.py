@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from botorch.acquisition.acquisition import AcquisitionFunction
     from botorch.sampling.base import MCSampler
 
+    from mesoforge.surrogate.viability import Viability
+
 MOST_BY_HYPERVOLUME = 4  # its cost grows steeply with the number of objectives
 SAMPLES, FEW_SAMPLES = 128, 64
 MANY_ROWS = 150  # beyond, fronts are long and each sample's costs tell: fewer samples serve
@@ -37,7 +39,7 @@ class BoTorch:
     """qLogNEI for one objective, qLogNEHVI for two to four, qLogNParEGO for more.
 
     Improvement counts where the samples keep every limit; as long as no trial does, the probability that all are kept
-    is followed alone.
+    is followed alone. Where physics failed before, all is weighed with the learned probability that it works.
 
     Objectives are composite (Astudillo and Frazier 2019): the processes model the raw properties, and a match is scored
     inside the Monte Carlo samples, since |y - target| is no Gaussian process. Noise is part of the model; pending
@@ -55,7 +57,8 @@ class BoTorch:
         gp = view.surrogate if isinstance(view.surrogate, GaussianProcess) else fit_gp(view.table)
         try:
             with calm(view.seed):
-                return _best(_acquisition(gp, view), view)
+                acquisition = _acquisition(gp, view)
+                return _best(acquisition if view.viability is None else _viable(acquisition, view.viability), view)
         except NUMERICS as error:
             raise NoProposal(str(error)) from error
 
@@ -137,6 +140,23 @@ def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
     if len(view.objectives) <= MOST_BY_HYPERVOLUME:
         return _hypervolume_improvement(gp, view, sampler)
     return _random_scalarization(gp, view, sampler)
+
+
+def _viable(inner: AcquisitionFunction, viability: Viability) -> AcquisitionFunction:
+    """Return the acquisition function times the probability of success, both as logarithms: failures bring nothing."""
+    from botorch.acquisition.acquisition import AcquisitionFunction
+
+    class Viable(AcquisitionFunction):  # type: ignore[misc]
+        """The inner function's value plus log P(success) of a point."""
+
+        def forward(self, X: Tensor) -> Tensor:
+            value: Tensor = inner(X) + viability.log_probability(X).sum(-1)
+            return value
+
+    made = Viable(inner.model)
+    if hasattr(inner, "X_baseline"):
+        made.X_baseline = inner.X_baseline
+    return made
 
 
 def _feasibility(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:

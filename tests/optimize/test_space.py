@@ -28,7 +28,7 @@ def test_a_value_survives_the_way_to_the_unit_cube_and_back(variable: Variable) 
     for unit in np.linspace(0, 1, 101):
         value = variable.from_unit(unit)
         assert variable.from_unit(variable.to_unit(value)) == pytest.approx(value, rel=1e-13)
-        assert variable.low <= value <= variable.high
+        assert variable.low <= float(value) <= variable.high
 
 
 @pytest.mark.parametrize("variable", [LINEAR, LOG])
