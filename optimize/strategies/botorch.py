@@ -146,7 +146,7 @@ def _viable(inner: AcquisitionFunction, viability: Viability) -> AcquisitionFunc
     """Return the acquisition function times the probability of success, both as logarithms: failures bring nothing."""
     from botorch.acquisition.acquisition import AcquisitionFunction
 
-    class Viable(AcquisitionFunction):  # type: ignore[misc]
+    class Viable(AcquisitionFunction):
         """The inner function's value plus log P(success) of a point."""
 
         def forward(self, X: Tensor) -> Tensor:
