@@ -13,7 +13,7 @@ from mesoforge.experiments.drive import kept_campaign, kept_plan
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.study import Plan
 from mesoforge.optimize.campaign import Campaign
-from mesoforge.optimize.space import Space
+from mesoforge.optimize.space import Space, Variable
 from mesoforge.optimize.trial import Value
 from mesoforge.physics.recipe import Recipe
 from mesoforge.surrogate.gp import GaussianProcess, loo
@@ -97,7 +97,13 @@ def _variables(recipe: Recipe, plan: Plan) -> dict[str, Value]:
     said = recipe.flat()
     if missing := [name for name in plan.problem.space.names if name not in said]:
         raise InputError(f"the recipe does not give '{missing[0]}', which '{plan.study.name}' varies: add it.")
-    return {name: said[name] for name in plan.problem.space.names}
+    return {one.name: _chosen(one, said[one.name], plan) for one in plan.problem.space.variables}
+
+
+def _chosen(one: Variable, value: Value, plan: Plan) -> Value:
+    """Return a variable's value as the study says it: a material has a name in files and another in recipes."""
+    same = (each for each in one.choices if plan.base.with_values({one.name: each}).flat().get(one.name) == value)
+    return next(same, value)
 
 
 def _plain(value: float) -> float | None:
@@ -108,6 +114,9 @@ def _within(space: Space, values: dict[str, Value]) -> tuple[dict[str, Value], l
     """Return the values moved to the nearest bounds, and a sentence on each that was."""
     inside, notes = dict(values), []
     for one in space.variables:
+        if one.choices:
+            one.to_unit(values[one.name])
+            continue
         value = float(values[one.name])
         if not one.low <= value <= one.high:
             inside[one.name] = min(max(value, one.low), one.high)

@@ -36,11 +36,12 @@ from mesoforge.experiments.report_parts import (
     shown,
 )
 from mesoforge.experiments.study import Plan
-from mesoforge.experiments.view import trial_key
+from mesoforge.experiments.view import tied, trial_key
 from mesoforge.experiments.work import electrode_name
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.limits import Limit
 from mesoforge.optimize.objectives import Objective, Objectives
+from mesoforge.optimize.space import Variable
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
 from mesoforge.physics.manufacture import identity
 from mesoforge.physics.measurement import OWN
@@ -145,15 +146,18 @@ def _reported(chosen: Trial, campaign: Campaign) -> list[float]:
 
 
 def _question(found: Json, plan: Plan) -> str:
-    variables = [
-        (f"`{one.name}`", input_text(one.name, one.low), input_text(one.name, one.high), one.scale)
-        for one in plan.problem.space.variables
-    ]
+    variables = [_varied(one) for one in plan.problem.space.variables]
     aims = items(found["aims"]) if found["aims"] else paragraph("The space was sampled, without an aim.")
-    varied = table(("input", "from", "to", "scale"), variables)
+    varied = table(("input", "from", "to", "scale"), variables) + items(tied(plan.problem.space))
     note = (plan.study.note or "(the study has no note)").split("\n\n")
     said = "".join(paragraph(part, "lead") for part in note)
     return f"{said}<h3>Aims</h3>{aims}<h3>What was varied</h3>{varied}"
+
+
+def _varied(one: Variable) -> tuple[str, ...]:
+    if one.choices:
+        return (f"`{one.name}`", ", ".join(map(str, one.choices)), "", "choices")
+    return (f"`{one.name}`", input_text(one.name, one.low), input_text(one.name, one.high), one.scale)
 
 
 def chosen_trial(found: Json, campaign: Campaign) -> Trial | None:

@@ -49,12 +49,12 @@ SCHEMAS: Final = {"study": study_schema, "recipe": recipe_schema}
 
 
 def inputs() -> dict[str, str]:
-    """Return every input of a recipe that is a number, by dotted name, with what it means."""
+    """Return every input of a recipe that may be varied, by dotted name, with what it means."""
     found = {}
     for section, content in Recipe():
         if isinstance(content, Record):
             for name, field in type(content).model_fields.items():
-                if "float" in str(field.annotation) or "int" in str(field.annotation):
+                if any(kind in str(field.annotation) for kind in ("float", "int", "bool", "Literal", "Material")):
                     found[f"{section}.{name}"] = " ".join((field.description or "").split())
     return {name: said for name, said in found.items() if name != "volume.start_box"}
 
@@ -80,8 +80,9 @@ def _bounds(said: str) -> Json:
             "high": _NUMBER,
             "scale": {"enum": ["linear", "log"]},
             "integer": {"type": "boolean"},
+            "choices": {"type": "array", "minItems": 2},
         },
-        "required": ["low", "high"],
+        "oneOf": [{"required": ["low", "high"]}, {"required": ["choices"]}],
         "additionalProperties": False,
     }
 

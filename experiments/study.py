@@ -7,6 +7,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from mesoforge.errors import InputError
@@ -17,6 +18,7 @@ from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space, Variable
 from mesoforge.optimize.strategies import strategy
+from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Trial, Value
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.manufacture import identity
@@ -24,11 +26,16 @@ from mesoforge.physics.measurement import PROPERTIES
 from mesoforge.physics.recipe import Recipe, load_recipe
 from mesoforge.physics.record import Record, read_yaml
 from mesoforge.physics.store import digest
+from mesoforge.surrogate.table import Array
 
 SINGLE = "electrodes"
 """The study under which electrodes are recorded that were made one by one."""
 NATURE = ("force_field.", "numerics.", "materials.", "slurry.tolerance", "drying.cbd_")
 """Inputs that a manufacturer cannot choose."""
+SPREAD = 64
+"""Recipes that are checked of a space whose variables are tied."""
+MOST_CORNERS = 8
+"""Variables up to which all corners of the space are checked too."""
 Kind = Literal["optimize", "sample"]
 
 
@@ -42,7 +49,11 @@ class Study(Record):
     recipe: dict[str, Any] | str = Field(default_factory=dict)
     """The recipe that is varied: a mapping of what differs from the defaults, or the path of a recipe file."""
     variables: dict[str, dict[str, Any]]
-    """Inputs to vary by dotted name, each with ``low``, ``high`` and perhaps ``scale: log`` or ``integer: true``."""
+    """Inputs to vary by dotted name: ``low``, ``high``, perhaps ``scale: log`` or ``integer: true``; or ``choices``."""
+    input_constraints: list[str] = Field(default_factory=list)
+    """What variables must keep together, each like ``2 * a.b + c.d <= 3``."""
+    derived: dict[str, str] = Field(default_factory=dict)
+    """Inputs that follow from variables, by dotted name, each like ``1 - a.b - c.d``."""
     objectives: dict[str, Any] = Field(default_factory=dict)
     """Properties by name: ``minimize``, ``maximize``, or ``{match: VALUE, tolerance: VALUE}``."""
     constraints: dict[str, Any] = Field(default_factory=dict)
@@ -81,7 +92,7 @@ class Plan:
         self.base = _base(study, folder)
         self.problem = Problem(
             name=_free_name(study.name),
-            space=Space.from_mapping(study.variables),
+            space=Space.from_mapping(study.variables, study.input_constraints, study.derived),
             objectives=Objectives.from_mapping(
                 *((study.objectives, study.constraints) if kind == "optimize" else ({},))
             ),
@@ -100,7 +111,7 @@ class Plan:
 
     def recipe_at(self, values: Mapping[str, Value], seed: int) -> Recipe:
         """Return the base recipe with the design variables and the seed given."""
-        return self.base.with_values({**values, "seed": seed})
+        return self.base.with_values({**self.problem.space.complete(values), "seed": seed})
 
     def _check_objectives(self) -> None:
         if self.kind == "optimize" and not len(self.problem.objectives):
@@ -128,7 +139,7 @@ class Plan:
 
     def _check_variables(self) -> None:
         variables = self.problem.space.variables
-        for name in (variable.name for variable in variables):
+        for name in (*self.problem.space.names, *(name for name, _ in self.problem.space.derived)):
             if name == "seed":
                 raise InputError("'seed' cannot be a variable: every simulation gets a fresh one; remove it.")
             if self.kind == "optimize" and name.startswith(NATURE):
@@ -136,19 +147,32 @@ class Plan:
                     f"'{name}' is no manufacturing parameter and cannot be optimized: "
                     "use 'mesoforge sample' to vary it."
                 )
+        if self.problem.space.ties:
+            self._check_tied()
+            return
         for size in (1, 2):
             for some in combinations(variables, size):
                 self._check_corners(some)
 
+    def _check_tied(self) -> None:
+        """Check that a recipe allows points all over a space whose variables are tied: most corners are outside."""
+        space = self.problem.space
+        points = space.allowed(np.vstack([sobol_points(len(space.names), 0, SPREAD), *_corners(len(space.names))]))
+        for point in points:
+            self._check_recipe(space.from_unit(point))
+
     def _check_corners(self, variables: tuple[Variable, ...]) -> None:
         """Check that a recipe allows these variables at their bounds, all others as in the base recipe."""
-        for corner in product(*(_bounds(variable) for variable in variables)):
-            values = {variable.name: value for variable, value in zip(variables, corner, strict=True)}
-            try:
-                self.base.with_values(values)
-            except InputError as error:
-                reached = " and ".join(f"'{name}' {value:g}" for name, value in values.items())
-                raise InputError(f"the variables reach {reached}, which no recipe allows: {error}") from None
+        for corner in product(*(variable.ends for variable in variables)):
+            self._check_recipe({variable.name: value for variable, value in zip(variables, corner, strict=True)})
+
+    def _check_recipe(self, values: Mapping[str, Value]) -> None:
+        space = self.problem.space
+        try:
+            self.base.with_values(space.complete(values) if space.derived else values)
+        except InputError as error:
+            reached = " and ".join(f"'{name}' {_short(value)}" for name, value in values.items())
+            raise InputError(f"the variables reach {reached}, which no recipe allows: {error}") from None
 
 
 def load_study(path: Path, kind: Kind, changes: Mapping[str, Any]) -> Plan:
@@ -188,8 +212,13 @@ def _free_name(name: str) -> str:
     return name
 
 
-def _bounds(variable: Variable) -> tuple[Value, Value]:
-    return (int(variable.low), int(variable.high)) if variable.integer else (variable.low, variable.high)
+def _corners(dimensions: int) -> list[Array]:
+    """Return the corners of the unit cube as rows; none where they are too many."""
+    return [np.array(list(product((0.0, 1.0), repeat=dimensions)))] if dimensions <= MOST_CORNERS else []
+
+
+def _short(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else f"{value}"
 
 
 def _base(study: Study, folder: Path) -> Recipe:

@@ -23,7 +23,7 @@ from mesoforge.physics.record import read_yaml
 
 FileKind = Literal["optimize", "sample", "recipe"]
 KEYS: Final = (
-    *("low", "high", "scale", "integer", "linear", "log"),
+    *("low", "high", "scale", "integer", "choices", "linear", "log"),
     *("at_least", "at_most", "between"),
     *("goal", "match", "tolerance", "threshold", "minimize", "maximize"),
 )

@@ -17,6 +17,7 @@ from mesoforge.experiments.work import electrode_name, portrait_files
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.confirmed import Confirmed
 from mesoforge.optimize.objectives import Objective
+from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.recipe import Recipe
@@ -91,9 +92,8 @@ def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignVie
 
 
 def _note(plan: Plan, campaign: Campaign) -> str:
-    variables = "\n".join(
-        f"| `{one.name}` | {one.low:g} | {one.high:g} | {one.scale} |" for one in plan.problem.space.variables
-    )
+    variables = "\n".join(f"- `{one}`" for one in plan.problem.space.variables)
+    variables += "".join(f"\n- {words}" for words in tied(plan.problem.space))
     wanted = plan.problem.objectives
     aims = (
         "\n".join(f"- {one}" for one in (*map(aim, wanted.each), *map(str, wanted.limits.each)))
@@ -103,11 +103,17 @@ def _note(plan: Plan, campaign: Campaign) -> str:
     said = f"**Best confirmed recipe**: {best[0]}\n\n" if best else ""
     return (
         f"{plan.study.note}\n\n**Aims**\n{aims}\n\n{said}"
-        f"| variable | low | high | scale |\n|---|---|---|---|\n{variables}\n\n"
+        f"**Variables**\n{variables}\n\n"
         "Each child run is one simulated electrode; `pred/...` is what the surrogate foretold before it was made, and "
         "`pred/..._z` by how many standard deviations the physics differed. `origin`: sobol (start), bo (proposed), "
         "confirm (a proposal again, with a new seed)."
     )
+
+
+def tied(space: Space) -> list[str]:
+    """Say in words what ties the variables."""
+    follow = [f"{name} = {one}" for name, one in space.derived]
+    return [*(one.words for one in space.inequalities), *follow]
 
 
 def aim(objective: Objective) -> str:

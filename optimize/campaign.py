@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mesoforge.optimize.journal import Event, Journal
 from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, reference_point
 from mesoforge.optimize.problem import Budget, Problem, check_extension, difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
+from mesoforge.optimize.space import ENOUGH
 from mesoforge.optimize.strategies import check_follows
 from mesoforge.optimize.strategies import strategy as strategy_named
 from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
@@ -23,6 +24,9 @@ from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
 from mesoforge.surrogate.validation import least_sd
+
+if TYPE_CHECKING:
+    from mesoforge.surrogate.viability import Viability
 
 Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
 
@@ -42,8 +46,9 @@ class Campaign:
 
     At construction the journal is replayed; a new one begins with the problem. Trials asked but not ended are then in
     `pending`: run them again first. The same journal gives the same next trial to the last bit. A larger budget than
-    the journal's extends the campaign. Failed trials count against the budget and are never imputed; nothing is
-    proposed within ``view.FAILURE_RADIUS`` of a physics failure (any kind but those in ``trial.INFRASTRUCTURE``).
+    the journal's extends the campaign. Failed trials count against the budget and are never imputed; where the physics
+    works is learned from them (any kind but those in ``trial.INFRASTRUCTURE``), and nothing is proposed where it more
+    probably fails.
 
     ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold.
 
@@ -276,7 +281,7 @@ class Campaign:
 
     def _proposed(self, view: View) -> Array | None:
         try:
-            return self._strategy.propose(view)
+            return view.pulled(self._strategy.propose(view))
         except NoProposal:
             return None
 
@@ -337,7 +342,16 @@ class Campaign:
             campaign_seed=self.problem.seed,
             start=self.problem.budget.start,
             surrogate=surrogate,
+            viability=self._viability(),
         )
+
+    def _viability(self) -> Viability | None:
+        failed = [trial for trial in self.trials if trial.failed_in_physics]
+        if not failed or not self.measured:
+            return None
+        from mesoforge.surrogate.viability import fit_viability
+
+        return fit_viability(self._points(self.measured), self._points(failed), self.problem.space.categories)
 
     def _reference_or_inferred(self, Y: Array) -> Array:
         if self._reference is not None:
@@ -350,7 +364,14 @@ class Campaign:
             return None
         numbers = tuple(trial.number for trial in known)
         if self._last_learned is None or self._last_learned[0] != numbers:
-            fitted = self._learn(Table(self._points(known), self._properties(known), self._outputs))
+            fitted = self._learn(
+                Table(
+                    self._points(known),
+                    self._properties(known),
+                    self._outputs,
+                    categories=self.problem.space.categories,
+                )
+            )
             self._last_learned = numbers, fitted
         return self._last_learned[1]
 
@@ -384,6 +405,9 @@ def _measured(trials: Iterable[Trial]) -> tuple[Trial, ...]:
 
 
 def _stand_in(view: View) -> Array:
-    points = sobol_points(view.dimensions, view.seed, TRIES)
+    free = not view.space.inequalities
+    points = view.space.allowed(sobol_points(view.dimensions, view.seed, TRIES if free else ENOUGH))
     chosen = view.first_admissible(points)
-    return points[0] if chosen is None else chosen
+    if chosen is not None:
+        return chosen
+    return np.asarray(points[np.argmax(view.viable(points))]) if len(points) else SOBOL.propose(view)

@@ -70,6 +70,7 @@ class Problem:
             "variables": {"order": list(self.space.names), **self.space.to_mapping()},
             "objectives": {"order": list(self.objectives.names), **self.objectives.to_mapping()},
             **({"constraints": limits} if limits else {}),
+            **self.space.ties,
             "seed": self.seed,
             "context": dict(self.context),
         }

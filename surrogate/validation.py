@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,9 +63,9 @@ def loo_by_refits(table: Table, build: Builder) -> LeaveOneOut:
 
 def _without(table: Table, row: int) -> Table:
     variance = table.noise_variance
-    return Table(
-        np.delete(table.X, row, axis=0),
-        np.delete(table.Y, row, axis=0),
-        table.names,
-        None if variance is None else np.delete(variance, row, axis=0),
+    return replace(
+        table,
+        X=np.delete(table.X, row, axis=0),
+        Y=np.delete(table.Y, row, axis=0),
+        noise_variance=None if variance is None else np.delete(variance, row, axis=0),
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mesoforge.optimize.linear import Linear
 from mesoforge.optimize.objectives import together
+from mesoforge.optimize.space import ENOUGH
 from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Origin
 from mesoforge.optimize.view import NoProposal, View
@@ -21,6 +23,8 @@ from mesoforge.surrogate.table import Array
 if TYPE_CHECKING:
     from botorch.acquisition.acquisition import AcquisitionFunction
     from botorch.sampling.base import MCSampler
+
+    from mesoforge.surrogate.viability import Viability
 
 MOST_BY_HYPERVOLUME = 4  # its cost grows steeply with the number of objectives
 SAMPLES, FEW_SAMPLES = 128, 64
@@ -35,7 +39,7 @@ class BoTorch:
     """qLogNEI for one objective, qLogNEHVI for two to four, qLogNParEGO for more.
 
     Improvement counts where the samples keep every limit; as long as no trial does, the probability that all are kept
-    is followed alone.
+    is followed alone. Where physics failed before, all is weighed with the learned probability that it works.
 
     Objectives are composite (Astudillo and Frazier 2019): the processes model the raw properties, and a match is scored
     inside the Monte Carlo samples, since |y - target| is no Gaussian process. Noise is part of the model; pending
@@ -53,40 +57,76 @@ class BoTorch:
         gp = view.surrogate if isinstance(view.surrogate, GaussianProcess) else fit_gp(view.table)
         try:
             with calm(view.seed):
-                return _best(_acquisition(gp, view), view)
+                acquisition = _acquisition(gp, view)
+                return _best(acquisition if view.viability is None else _viable(acquisition, view.viability), view)
         except NUMERICS as error:
             raise NoProposal(str(error)) from error
 
 
 def _best(acquisition: AcquisitionFunction, view: View) -> Array:
-    chosen = view.first_admissible(_local_optima(acquisition, view.dimensions))
+    chosen = view.first_admissible(_local_optima(acquisition, view))
     return _best_of_many(acquisition, view) if chosen is None else chosen
 
 
 def _best_of_many(acquisition: AcquisitionFunction, view: View) -> Array:
-    points = sobol_points(view.dimensions, view.seed, RAW_POINTS)
-    with torch.no_grad():
-        values = acquisition(tensor(points).unsqueeze(1))
-    ordered = points[torch.argsort(values, descending=True, stable=True).numpy()]
+    ordered = _ordered(acquisition, view)
     chosen = view.first_admissible(ordered)
     return np.asarray(ordered[0] if chosen is None else chosen)
 
 
-def _local_optima(acquisition: AcquisitionFunction, dimensions: int) -> list[Array]:
+def _ordered(acquisition: AcquisitionFunction, view: View) -> Array:
+    """Return allowed Sobol points (n, d), the best first."""
+    points = view.space.allowed(sobol_points(view.dimensions, view.seed, RAW_POINTS))
+    if not len(points):
+        points = view.space.allowed(sobol_points(view.dimensions, view.seed, ENOUGH))
+    points = np.vstack([points, view.X[view.objectives.excess(view.Y) == 0]]) if view.space.inequalities else points
+    with torch.no_grad():
+        values = acquisition(tensor(points).unsqueeze(1))
+    return np.asarray(points[torch.argsort(values, descending=True, stable=True).numpy()])
+
+
+def _searched(acquisition: AcquisitionFunction, view: View) -> dict[str, Any]:
+    """Return where the search starts; where inequalities bind the space, from allowed points and within them."""
+    if not view.space.inequalities:
+        return {"raw_samples": RAW_POINTS, "options": {"maxiter": ITERATIONS, "sample_around_best": True}}
+    starts = _ordered(acquisition, view)[:RESTARTS]
+    return {
+        "batch_initial_conditions": tensor(starts).unsqueeze(1),
+        "nonlinear_inequality_constraints": [(_slack(view, one.lesser), True) for one in view.space.inequalities],
+        "options": {"maxiter": ITERATIONS, "batch_limit": 1},
+    }
+
+
+def _slack(view: View, lesser: Linear) -> Callable[[Tensor], Tensor]:
+    """Return what is left of an inequality at a point (d,) in its own size; at least 0 where it holds."""
+    terms = [(view.space.names.index(name), factor) for name, factor in lesser.terms]
+    ends = [
+        abs(factor * end) for axis, factor in terms for end in map(view.space.variables[axis].unrounded, (0.0, 1.0))
+    ]
+    size = max(abs(lesser.constant), *ends)
+
+    def slack(x: Tensor) -> Tensor:
+        kept = [factor * view.space.variables[axis].unrounded(x[..., axis]) for axis, factor in terms]
+        left: Tensor = (-lesser.constant - torch.stack(kept).sum(dim=0)) / size
+        return left
+
+    return slack
+
+
+def _local_optima(acquisition: AcquisitionFunction, view: View) -> list[Array]:
     from botorch.optim.optimize import optimize_acqf
 
-    cube = torch.stack([torch.zeros(dimensions), torch.ones(dimensions)]).double()
+    cube = torch.stack([torch.zeros(view.dimensions), torch.ones(view.dimensions)]).double()
     points, values = optimize_acqf(
         acquisition,
         cube,
         q=1,
         num_restarts=RESTARTS,
-        raw_samples=RAW_POINTS,
-        options={"maxiter": ITERATIONS, "sample_around_best": True},
         return_best_only=False,
+        **_searched(acquisition, view),
     )
     order = torch.argsort(cast("Tensor", values), descending=True, stable=True)
-    return list(points[order].squeeze(1).clamp(0, 1).numpy())
+    return [view.pulled(point) for point in points[order].squeeze(1).clamp(0, 1).numpy()]
 
 
 def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
@@ -100,6 +140,23 @@ def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
     if len(view.objectives) <= MOST_BY_HYPERVOLUME:
         return _hypervolume_improvement(gp, view, sampler)
     return _random_scalarization(gp, view, sampler)
+
+
+def _viable(inner: AcquisitionFunction, viability: Viability) -> AcquisitionFunction:
+    """Return the acquisition function times the probability of success, both as logarithms: failures bring nothing."""
+    from botorch.acquisition.acquisition import AcquisitionFunction
+
+    class Viable(AcquisitionFunction):
+        """The inner function's value plus log P(success) of a point."""
+
+        def forward(self, X: Tensor) -> Tensor:
+            value: Tensor = inner(X) + viability.log_probability(X).sum(-1)
+            return value
+
+    made = Viable(inner.model)
+    if hasattr(inner, "X_baseline"):
+        made.X_baseline = inner.X_baseline
+    return made
 
 
 def _feasibility(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.trial import TrialState, create_trial
@@ -49,7 +49,8 @@ def _first_admissible(study: optuna.Study, view: View) -> Array:
 
 def _asked(study: optuna.Study, view: View) -> Array:
     params = study.ask(_distributions(view)).params
-    return np.array([params[name] for name in _axes(view)])
+    places = [(params[name] + 0.5) / count if count else params[name] for name, count in _counted(view)]
+    return np.array(places)
 
 
 def _study(sampler: BaseSampler, objectives: int) -> optuna.Study:
@@ -85,16 +86,21 @@ def _limits(view: View) -> list[dict[str, float]]:
     return [{one.name: one.margin(float(row[names.index(one.name)])) for one in limits} for row in view.Y]
 
 
-def _axes(view: View) -> list[str]:
-    return [f"x{axis}" for axis in range(view.dimensions)]
+def _counted(view: View) -> list[tuple[str, int]]:
+    return [(f"x{axis}", count) for axis, count in enumerate(view.space.categories)]
 
 
 def _distributions(view: View) -> dict[str, BaseDistribution]:
-    return {name: FloatDistribution(0, 1) for name in _axes(view)}
+    """Return the axes of the unit cube; one that is divided among choices is categorical, by their places."""
+    return {
+        name: CategoricalDistribution(tuple(range(count))) if count else FloatDistribution(0, 1)
+        for name, count in _counted(view)
+    }
 
 
 def _params(view: View, point: Array) -> dict[str, float]:
-    return dict(zip(_axes(view), point.tolist(), strict=True))
+    pairs = zip(_counted(view), point.tolist(), strict=True)
+    return {name: min(int(place * count), count - 1) if count else place for (name, count), place in pairs}
 
 
 def _tpe(view: View) -> BaseSampler:

@@ -438,6 +438,19 @@ def test_constraints_are_minded_from_the_study_file_to_the_view(home: Home, here
     assert "at most 0.32: kept" in page
 
 
+def test_a_study_of_choices_is_driven_to_its_report(home: Home, here: None) -> None:
+    variables = {**toys.STUDY["variables"], "particles.source": {"choices": ["synthetic", "fitted"]}}
+    demand = "formulation.active_material + 0.001 * calendering.pressure <= 1.2"
+    found = start(toys.plan(variables=variables, input_constraints=[demand]), home)
+    assert {row["values"]["particles.source"] for row in found["pareto"]} <= {"synthetic", "fitted"}
+    assert (home.study("toy") / "parallel_coordinates.png").exists()
+    page = (home.study("toy") / "report.html").read_text(encoding="utf-8")
+    assert "synthetic, fitted" in page
+    assert "0.001 * calendering.pressure" in page
+    run = toys.runs(home.root, "toy")["trial-0000"]
+    assert run.data.params["particles.source"] in ("synthetic", "fitted")
+
+
 def test_one_lonely_electrode_can_be_confirmed(home: Home, here: None) -> None:
     found = start(toys.plan(strategy="sobol", budget={"start": 1, "confirmations": 1}), home)
     (confirmation,) = found["confirmations"]
