@@ -130,6 +130,7 @@ def state(voxels: Voxels, recipe: Recipe) -> Json:
         "profile": {"height": _plain(along.height)} | {name: _plain(one) for name, one in along.fractions.items()},
         "pores": {
             "radius": _plain(net.radius),
+            "inscribed": _plain(net.inscribed),
             "height": _plain(net.coords[:, 2]),
             "coordination": net.coordination.tolist(),
             "throat_radius": _plain(net.throat_radius),
