@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from mesoforge.experiments.assessing import assess_finished
 from mesoforge.experiments.cluster import Demand, pool_at
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pool import Pool, local_pool
@@ -147,6 +148,7 @@ def conclude(plan: Plan, campaign: Campaign, home: Home, follower: Follower) -> 
     found = verdict(plan, campaign)
     folder = home.study(plan.study.name)
     write_verdict(found, plan, campaign, folder)
+    assess_finished(plan, campaign, folder)
     write_page(study_report(found, plan, campaign, home), folder / "report.html")
     follower.finish("finished" if campaign.done else "interrupted", winner(campaign))
     return found

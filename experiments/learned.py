@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.assessing import assessed
 from mesoforge.experiments.drive import kept_campaign, kept_plan
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.study import Plan
@@ -91,6 +92,16 @@ def sensitivity(home: Home, study: str) -> dict[str, Any]:
             for output, one in indices.items()
         },
     }
+
+
+def assess(home: Home, study: str) -> dict[str, Any]:
+    """Validate a study's surrogate on recipes that are left out; write figures and findings to its folder.
+
+    Raises:
+        InputError: there is no such study, or it has measured too few recipes.
+    """
+    plan, _, gp = learned(home, study)
+    return assessed(gp, plan, home.study(study))
 
 
 def _variables(recipe: Recipe, plan: Plan) -> dict[str, Value]:

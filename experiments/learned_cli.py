@@ -83,3 +83,45 @@ def show_sensitivity(value: dict[str, Any]) -> None:
         table.add_row(output, name, first, total)
     console.print(table)
     console.print(f"Learned from {value['measured']} electrodes of {value['study']}.", highlight=False)
+
+
+@click.command(cls=Explained)
+@click.argument("study")
+@home_option
+@json_option
+def assess(study: str, home: Path, *, as_json: bool) -> None:
+    r"""Say in words how far a study's surrogate may be trusted, and about how many more points it takes.
+
+    Each fifth of the recipes is foretold from the other four (electrodes of one recipe stay together). Writes the
+    calibration curve and the partial dependence on each input to the study's folder.
+
+    \b
+    mesoforge assess quickstart
+    """
+    from mesoforge.experiments import learned
+    from mesoforge.experiments.home import Home
+
+    print_result(learned.assess(Home(home), study), show_assessment, as_json=as_json)
+
+
+def show_assessment(value: dict[str, Any]) -> None:
+    """Print what is foretold of unseen recipes, and what not yet."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from mesoforge.experiments.printing import number
+
+    console = Console()
+    table = Table("property", "R2", "rms error", "seed to seed", "in 50 %", "in 95 %", "verdict", box=box.SIMPLE)
+    for name, one in value["properties"].items():
+        cells = [number(one["r2"]), f"{one['rmse']:.2g}", f"{one['noise_sd']:.2g}"]
+        cells += [f"{one[key]:.0%}" for key in ("coverage50", "coverage95")]
+        table.add_row(name, *cells, one["verdict"])
+    console.print(table)
+    console.print(
+        f"Foretold recipes that were left out, a fifth at a time: {value['recipes']} recipes, "
+        f"{value['measured']} electrodes of {value['study']}.",
+        highlight=False,
+    )
+    console.print("Figures: " + ", ".join(value["figures"]), highlight=False, soft_wrap=True)

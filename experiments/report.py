@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.assessing import assessment
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.printing import FIRST, number
 from mesoforge.experiments.report_page import (
@@ -57,6 +58,14 @@ STUDY_FIGURES = {
     "simulation then gave.",
     "hypervolume.png": "How much was gained with each simulation.",
     "parallel_coordinates.png": "Each line is one electrode: its inputs, then its objectives.",
+}
+
+
+TRUST_FIGURES = {
+    "calibration_curve.png": "How often electrodes of recipes that were left out lie within their intervals; on the "
+    "diagonal the intervals are right.",
+    "partial_dependence.png": "How each property moves with each input, the others averaged over their bounds, "
+    "with two standard deviations of what is known.",
 }
 
 
@@ -110,7 +119,8 @@ def _inputs(values: Mapping[str, Any]) -> str:
 def study_report(found: Json, plan: Plan, campaign: Campaign, home: Home) -> str:
     """Return the page on a study; ``found`` is its verdict."""
     chosen = chosen_trial(found, campaign)
-    search = Section("How the search went", _search(home.study(plan.study.name)) + _quality(found))
+    folder = home.study(plan.study.name)
+    search = Section("How the search went", _search(folder) + _quality(found) + _trusted(folder))
     sections = [Section("Question", _question(found, plan))]
     if plan.kind == "optimize":
         sections.append(Section("Answer", _answer(found, plan, campaign, chosen)))
@@ -206,6 +216,20 @@ def _pareto(found: Json, plan: Plan) -> str:
     ]
     said = paragraph("The Pareto set: electrodes of which none is better in all aims at once, as measured.")
     return said + table(("electrode", *map(label, names)), rows)
+
+
+def _trusted(folder: Path) -> str:
+    """Say which properties are foretold of recipes that were left out, and which not yet."""
+    known = assessment(folder)
+    if known is None:
+        return ""
+    said = paragraph("What the surrogate foretells of recipes that were left out, a fifth at a time:")
+    rows = [
+        (label(name), one["verdict"], number(one["r2"]), f"{one['coverage50']:.0%}", f"{one['coverage95']:.0%}")
+        for name, one in known["properties"].items()
+    ]
+    headings = ("property", "verdict", "R²", "within 50 %", "within 95 %")
+    return said + table(headings, rows) + figures(Figure(folder / n, words) for n, words in TRUST_FIGURES.items())
 
 
 def _quality(found: Json) -> str:

@@ -14,7 +14,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.cli import app
 from mesoforge.experiments.drive import keep_study
 from mesoforge.experiments.home import Home
-from mesoforge.experiments.learned import predict, sensitivity
+from mesoforge.experiments.learned import assess, predict, sensitivity
 from mesoforge.optimize.campaign import Campaign, run_sequentially
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.trial import Measured
@@ -71,3 +71,25 @@ def test_the_command_line_prints_both(home: Home, tmp_path: Path) -> None:
 def test_a_study_that_is_not_there_is_refused(home: Home) -> None:
     with pytest.raises(InputError, match="no study 'other'"):
         sensitivity(home, "other")
+
+
+def test_a_surrogate_is_assessed_in_words_and_figures(home: Home) -> None:
+    found = assess(home, "toy")
+    assert found["recipes"] == 14
+    assert found["properties"]["porosity"]["verdict"] == "usable"
+    assert found["properties"]["porosity"]["r2"] > 0.9
+    assert all(Path(name).stat().st_size > 5000 for name in found["figures"])
+    result = CliRunner().invoke(app, ["assess", "toy", "--home", str(home.root)])
+    assert "usable" in result.output
+    assert result.exit_code == 0
+
+
+def test_too_few_recipes_are_not_assessed(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    plan = toys.plan(budget={"start": 4})
+    home.study("toy").mkdir(parents=True, exist_ok=True)
+    campaign = Campaign(plan.problem, Journal(home.journal("toy")), "sobol", learn=None)
+    run_sequentially(campaign, lambda trial: Measured(toys.properties(plan.recipe(trial))))
+    keep_study(plan, home.study("toy"))
+    with pytest.raises(InputError, match="4 conditions were measured, but 6 were due"):
+        assess(home, "toy")
