@@ -31,7 +31,9 @@ def recipe_schema() -> Json:
 def study_schema() -> Json:
     """Return the schema of a study file, its recipe's included."""
     recipe, schema = recipe_schema(), Study.model_json_schema()
-    definitions = recipe.pop("$defs") | {"Recipe": {k: v for k, v in recipe.items() if k != "$schema"}}
+    definitions = (
+        schema.pop("$defs") | recipe.pop("$defs") | {"Recipe": {k: v for k, v in recipe.items() if k != "$schema"}}
+    )
     fields = schema["properties"]
     fields["recipe"]["anyOf"] = [{"$ref": "#/$defs/Recipe"}, {"type": "string"}]
     fields["variables"] = _listed(fields["variables"], {name: _bounds(said) for name, said in inputs().items()})
@@ -79,8 +81,10 @@ def _bounds(said: str) -> Json:
             "high": _NUMBER,
             "scale": {"enum": ["linear", "log"]},
             "integer": {"type": "boolean"},
+            "levels": {"type": "integer", "minimum": 2},
+            "values": {"type": "array", "items": _NUMBER, "minItems": 2},
         },
-        "required": ["low", "high"],
+        "anyOf": [{"required": ["low", "high"]}, {"required": ["values"]}],
         "additionalProperties": False,
     }
 
