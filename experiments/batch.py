@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,7 @@ QUERIES: Final = {
 """What asks each system about one job."""
 UNKNOWN: Final = ("invalid job id", "unknown job", "job has finished", "do not exist", "is not found", "does not exist")
 """What the systems say of a job that is over."""
+ROLES: Final = ("client", "scheduler", "worker")
 OVER: Final = ("DONE", "EXIT", "ZOMBI")
 """States in which LSF still lists a job that is over."""
 
@@ -43,8 +45,10 @@ def batch_cluster(where: Where, runs: int, ranks: int, root: Path) -> Iterator[A
     """Start a Dask scheduler in this process that jobs of a batch system report to, and cancel them at the end."""
     logs = root / "jobs"
     logs.mkdir(parents=True, exist_ok=True)
-    with _cluster_class(where.kind)(**job_settings(where, runs, ranks, logs)) as cluster:
-        yield cluster
+    with _keys(logs) as security:
+        settings = job_settings(where, runs, ranks, logs) | {"security": security}
+        with _cluster_class(where.kind)(**settings) as cluster:
+            yield cluster
 
 
 def job_settings(where: Where, runs: int, ranks: int, logs: Path) -> dict[str, Any]:
@@ -71,13 +75,30 @@ def job_settings(where: Where, runs: int, ranks: int, logs: Path) -> dict[str, A
         "python": where.python or None,
         "scheduler_options": scheduler,
         "protocol": "tls://",  # else whoever reaches the port could have this account run anything
-        "security": True,
-        "shared_temp_directory": str(logs),
         "log_directory": str(logs),
         "job_name": "mesoforge",
         "death_timeout": 60,
         "silence_logs": "critical",
     }
+
+
+@contextmanager
+def _keys(logs: Path) -> Iterator[Any]:
+    """Make a key and a certificate for this pool alone, in files that nobody else can read."""
+    from distributed.security import Security
+
+    made = Security.temporary()  # type: ignore[no-untyped-call]
+    names = {"cert": f"{uuid.uuid4().hex}.cert", "key": f"{uuid.uuid4().hex}.key"}
+    paths = {part: logs / name for part, name in names.items()}
+    for part, path in paths.items():
+        path.touch(mode=0o600)
+        path.write_text(str(getattr(made, f"tls_worker_{part}")), encoding="utf-8")
+    given = {f"tls_{role}_{part}": str(path) for role in ROLES for part, path in paths.items()}
+    try:
+        yield Security(require_encryption=True, tls_ca_file=str(paths["cert"]), **given)  # type: ignore[no-untyped-call]
+    finally:
+        for path in paths.values():
+            path.unlink(missing_ok=True)
 
 
 def _seconds_odd(where: Where) -> bool:
@@ -105,6 +126,7 @@ class Jobs:
             InputError: the batch system refuses them, or is not there.
         """
         self._cluster, self._where, self._complain = cluster, where, complain
+        self._logs = Path(cluster._dummy_job.log_directory)
         self._most = math.ceil(runs / where.runs_per_job)
         self._seen, self._stillborn, self._asked = dict[str, float](), 0, time.monotonic()
         self._busy = dict[str, float]()
@@ -200,7 +222,7 @@ class Jobs:
         return said
 
     def _last_words(self) -> str:
-        logs = sorted(Path(self._cluster.shared_temp_directory).glob("*.err"), key=lambda path: path.stat().st_mtime)
+        logs = sorted(self._logs.glob("*.err"), key=lambda path: path.stat().st_mtime)
         lines = logs[-1].read_text(encoding="utf-8", errors="replace").strip().splitlines() if logs else []
         return (
             f"'{lines[-1].strip()}' stands last in {logs[-1]}."

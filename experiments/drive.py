@@ -162,6 +162,8 @@ def keep_study(plan: Plan, folder: Path) -> None:
         "recipe": plan.base.model_dump(mode="json", exclude_none=True),
         "kind": plan.kind,
     }
+    if plan.study.points:
+        kept["points"] = list(plan.points)  # a file's, too
     temporary = folder / "study.yaml.tmp"
     temporary.write_text(yaml.safe_dump(kept, sort_keys=False), encoding="utf-8")
     temporary.replace(folder / "study.yaml")

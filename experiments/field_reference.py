@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mesoforge.experiments.study import Study
+from mesoforge.experiments.where import Where
 from mesoforge.physics.force_fields import PARAMETERS
 from mesoforge.physics.materials import Material
 from mesoforge.physics.measurement import PROPERTIES
@@ -21,7 +22,8 @@ Ranges: ( and ) leave a bound out, [ and ] let it in.
 
 def reference() -> str:
     """Return the page as markdown: the study, each section of the recipe, and the properties."""
-    parts = [HEAD, "## Study\n", _record(Study, {})]
+    parts = [HEAD, "## Study\n", _record(Study, {"where": Where().kind})]
+    parts += ["## Study: where\n", "Where simulations run.\n", _record(Where, {})]
     for name, content in Recipe():
         if isinstance(content, Record):
             kept = {key: getattr(content, key) for key in type(content).model_fields}
@@ -47,7 +49,7 @@ def _rows(kind: type[Record], values: Mapping[str, Any], only: tuple[str, ...]) 
         if (only and name not in only) or (kind.__name__ == "ForceField" and name not in PARAMETERS):
             continue
         value = values.get(name, None if field.is_required() else field.get_default(call_default_factory=True))
-        shown = value.name if isinstance(value, Material) else "-" if value in (None, {}, "") else value
+        shown = value.name if isinstance(value, Material) else "-" if value in (None, {}, "", [], ()) else value
         yield f"| `{name}` | {shown} | {_range(field.metadata, str(field.annotation))} | {_line(field.description)} |"
 
 

@@ -31,7 +31,9 @@ def recipe_schema() -> Json:
 def study_schema() -> Json:
     """Return the schema of a study file, its recipe's included."""
     recipe, schema = recipe_schema(), Study.model_json_schema()
-    definitions = recipe.pop("$defs") | {"Recipe": {k: v for k, v in recipe.items() if k != "$schema"}}
+    definitions = (
+        schema.pop("$defs") | recipe.pop("$defs") | {"Recipe": {k: v for k, v in recipe.items() if k != "$schema"}}
+    )
     fields = schema["properties"]
     fields["recipe"]["anyOf"] = [{"$ref": "#/$defs/Recipe"}, {"type": "string"}]
     fields["variables"] = _listed(fields["variables"], {name: _bounds(said) for name, said in inputs().items()})
@@ -81,8 +83,10 @@ def _bounds(said: str) -> Json:
             "scale": {"enum": ["linear", "log"]},
             "integer": {"type": "boolean"},
             "choices": {"type": "array", "minItems": 2},
+            "levels": {"type": "integer", "minimum": 2},
+            "values": {"type": "array", "items": _NUMBER, "minItems": 2},
         },
-        "oneOf": [{"required": ["low", "high"]}, {"required": ["choices"]}],
+        "anyOf": [{"required": ["low", "high"]}, {"required": ["choices"]}, {"required": ["values"]}],
         "additionalProperties": False,
     }
 

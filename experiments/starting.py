@@ -51,12 +51,16 @@ budget:                          # simulations
 strategy: botorch                # or optuna-tpe, optuna-nsga2, optuna-gp, sobol, random
 seed: 1
 workers: 2                       # simulations at a time
+synchronous: false               # true: proposals that are the same on any machine, for some waiting
+where: local                     # or slurm, pbs, sge, lsf, tcp://HOST:PORT, or a mapping (docs/campaigns.md)
 """
 _SAMPLED: Final = """\
 variables:                       # inputs by section.name, each between low and high
   force_field.friction: {low: 0.1, high: 0.6}
   calendering.pressure: {low: 10, high: 200, scale: log}      # MPa
-budget: {start: 8}               # simulations
+design: sobol                    # or latin-hypercube; grid: give variables 'levels: 3'; list: give 'points'
+budget: {start: 8, replicates: 1}   # points, and seeds of each
+seeds: fresh                     # or shared: the same seeds for all points, which then share slurries
 seed: 1
 workers: 2                       # simulations at a time
 """

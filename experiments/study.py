@@ -11,12 +11,14 @@ import numpy as np
 from pydantic import Field
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.design import Name
+from mesoforge.experiments.layout import lay_down
 from mesoforge.experiments.record import check_study_name
 from mesoforge.experiments.units import quantity
 from mesoforge.experiments.where import Where
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
-from mesoforge.optimize.space import Space, Variable
+from mesoforge.optimize.space import Variable
 from mesoforge.optimize.strategies import strategy
 from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Trial, Value
@@ -48,12 +50,16 @@ class Study(Record):
     """What it is for, in a sentence or more (markdown)."""
     recipe: dict[str, Any] | str = Field(default_factory=dict)
     """The recipe that is varied: a mapping of what differs from the defaults, or the path of a recipe file."""
-    variables: dict[str, dict[str, Any]]
+    variables: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Inputs to vary by dotted name: ``low``, ``high``, perhaps ``scale: log`` or ``integer: true``; or ``choices``."""
     input_constraints: list[str] = Field(default_factory=list)
     """What variables must keep together, each like ``2 * a.b + c.d <= 3``."""
     derived: dict[str, str] = Field(default_factory=dict)
     """Inputs that follow from variables, by dotted name, each like ``1 - a.b - c.d``."""
+    design: Name = "sobol"
+    """Which points a sample has: ``sobol``, ``latin-hypercube``, ``grid`` or ``list``."""
+    points: list[dict[str, Any]] | str = Field(default_factory=list)
+    """Of a list: the points, each with a value by variable, or the path of a CSV file headed by the variables."""
     objectives: dict[str, Any] = Field(default_factory=dict)
     """Properties by name: ``minimize``, ``maximize``, or ``{match: VALUE, tolerance: VALUE}``."""
     constraints: dict[str, Any] = Field(default_factory=dict)
@@ -90,16 +96,19 @@ class Plan:
         """
         self.study, self.kind = study, kind
         self.base = _base(study, folder)
+        laid = lay_down(study, kind, _budget(study), folder)
         self.problem = Problem(
             name=_free_name(study.name),
-            space=Space.from_mapping(study.variables, study.input_constraints, study.derived),
+            space=laid.space,
             objectives=Objectives.from_mapping(
                 *((study.objectives, study.constraints) if kind == "optimize" else ({},))
             ),
-            budget=_budget(study, kind),
+            budget=laid.budget,
             seed=study.seed,
-            context=_context(self.base, kind),
+            context=_context(self.base, kind) | ({"design": laid.name} if laid.name else {}),
+            plan=laid.plan,
         )
+        self.points = laid.points
         strategy(study.strategy)
         self._check_objectives()
         self._check_limits()
@@ -147,6 +156,9 @@ class Plan:
                     f"'{name}' is no manufacturing parameter and cannot be optimized: "
                     "use 'mesoforge sample' to vary it."
                 )
+        if self.study.design in ("grid", "list"):
+            self._check_points()
+            return
         if self.problem.space.ties:
             self._check_tied()
             return
@@ -160,6 +172,15 @@ class Plan:
         points = space.allowed(np.vstack([sobol_points(len(space.names), 0, SPREAD), *_corners(len(space.names))]))
         for point in points:
             self._check_recipe(space.from_unit(point))
+
+    def _check_points(self) -> None:
+        """Check that a recipe allows each point of a grid or a list."""
+        for number, point in enumerate(self.points, start=1):
+            try:
+                self.base.with_values(point)
+            except InputError as error:
+                said = ", ".join(f"{name} {value:g}" for name, value in point.items())
+                raise InputError(f"no recipe allows point {number} ({said}): {error}") from None
 
     def _check_corners(self, variables: tuple[Variable, ...]) -> None:
         """Check that a recipe allows these variables at their bounds, all others as in the base recipe."""
@@ -227,15 +248,8 @@ def _base(study: Study, folder: Path) -> Recipe:
     return Recipe.from_mapping(study.recipe, "recipe", folder).beside(folder)
 
 
-def _budget(study: Study, kind: Kind) -> Budget:
-    given = {"start": 2 * (len(study.variables) + 1), "proposed": 0, "confirmations": 0} | study.budget
-    unknown = set(given) - set(Budget.__dataclass_fields__)
+def _budget(study: Study) -> dict[str, int]:
+    unknown = set(study.budget) - set(Budget.__dataclass_fields__)
     if unknown:
         raise InputError(f"budget: '{unknown.pop()}' is not known: use start, proposed, confirmations or replicates.")
-    if kind == "sample":
-        given = {
-            "start": sum(given[part] for part in ("start", "proposed", "confirmations")),
-            "proposed": 0,
-            "confirmations": 0,
-        }
-    return Budget(**given)
+    return study.budget

@@ -266,6 +266,11 @@ class Campaign:
     # The three kinds of trial
 
     def _start(self) -> Trial:
+        if len(self._trials) < len(self.problem.plan):
+            planned = self.problem.plan[len(self._trials)]
+            trial = self._trial("sample", self.problem.space.to_unit(planned.values))
+            seed = trial.seed if planned.seed_of is None else self.problem.trial_seed(planned.seed_of)
+            return replace(trial, values=dict(planned.values), seed=seed)
         return self._trial("sobol", SOBOL.propose(self._view(None)))
 
     def _proposal(self) -> Trial | None:

@@ -45,8 +45,18 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A trial of the start that was laid down beforehand: its values, and whose seed it has if not its own."""
+
+    values: Mapping[str, Value]
+    seed_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """A campaign's definition; ``context`` holds whatever else its outcomes depend on, such as the fixed recipe.
+
+    The first trials of the start are those of ``plan``; the rest are a Sobol sequence.
 
     Raises:
         InputError: The seed is no whole number from 0.
@@ -58,6 +68,7 @@ class Problem:
     budget: Budget
     seed: int = 0
     context: Mapping[str, Value] = field(default_factory=dict)
+    plan: tuple[Planned, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:

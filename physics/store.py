@@ -5,13 +5,14 @@ A stage's folder appears whole or not at all: it is written under a temporary na
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,27 @@ class Store:
                 and its folder is kept below ``failed/`` for inspection.
         """
         name = digest(inputs)
-        found = self.get(stage, name)
-        if found is not None:
+        if (found := self.get(stage, name)) is not None:
             return found
+        with self._alone(stage, name):  # who waited for another process finds what it made
+            return self.get(stage, name) or self._made(stage, name, inputs, make)
+
+    @contextmanager
+    def _alone(self, stage: str, name: str) -> Iterator[None]:
+        """Keep other processes from making the same stage; where files cannot be locked, both make it."""
+        if not (self.root / MARK).exists():
+            self._found()
+        path = self.root / "locks" / f"{stage}-{name[:16]}"
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a") as file:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+    def _made(self, stage: str, name: str, inputs: Mapping[str, Any], make: Callable[[Path], dict[str, Any]]) -> Stored:
         scratch = self._scratch(stage, name)
         try:
             numbers = make(scratch)
@@ -117,8 +136,6 @@ class Store:
         return self._publish(scratch, stage, name, numbers)
 
     def _scratch(self, stage: str, name: str) -> Path:
-        if not (self.root / MARK).exists():
-            self._found()
         scratch = self.root / "unfinished" / f"{stage}-{name[:16]}-{uuid.uuid4().hex[:8]}"
         scratch.mkdir(parents=True)
         return scratch

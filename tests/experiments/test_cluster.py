@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import toys
 
+from mesoforge import __version__
 from mesoforge.errors import InputError
 from mesoforge.experiments import workers
 from mesoforge.experiments.cluster import Demand, pool_at
@@ -81,6 +82,12 @@ def demand(folder: Path, runs: int = 2) -> Demand:
     return Demand(runs, 1, folder)
 
 
+def meet(where: Where, folder: Path) -> None:
+    """Open a pool and close it."""
+    with pool_at(where, demand(folder)):
+        pass
+
+
 def test_a_study_runs_on_workers_that_are_there(dask: Dask, tmp_path: Path) -> None:
     plan = toys.plan("sample", budget={"start": 6})
     campaign = Campaign(plan.problem, Journal(tmp_path / "journal.jsonl"), "sobol", learn=None)
@@ -119,8 +126,7 @@ def test_a_scheduler_that_is_not_there_is_said_in_one_sentence(
     monkeypatch.setattr("mesoforge.experiments.cluster.CONNECT_S", 1.0)
     where = Where(kind="scheduler", address=address.replace("FOLDER", str(tmp_path)))
     with pytest.raises(InputError, match=r"no Dask scheduler answers at|there is no scheduler file") as refused:
-        with pool_at(where, demand(tmp_path)):
-            pass
+        meet(where, tmp_path)
     assert len(str(refused.value).splitlines()) == 1
     assert where.address in str(refused.value)
 
@@ -128,7 +134,7 @@ def test_a_scheduler_that_is_not_there_is_said_in_one_sentence(
 def test_workers_of_another_version_are_refused_with_both_versions(
     dask: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = workers.__version__
+    there = __version__
     monkeypatch.setattr(workers, "__version__", "99.1")
     with (
         pytest.raises(InputError, match=rf"may not take part: it has mesoforge {there} in place of 99\.1: give driver"),
@@ -156,8 +162,7 @@ def test_a_scheduler_without_workers_is_waited_for_and_then_said(tmp_path: Path)
     made = start(tmp_path)
     stop_workers(made)
     with pytest.raises(InputError, match=r"no worker of the Dask scheduler .* came within 1 s: start some with 'dask"):
-        with pool_at(made.where.model_copy(update={"patience_s": 1.0}), demand(tmp_path)):
-            pass
+        meet(made.where.model_copy(update={"patience_s": 1.0}), tmp_path)
     stop(made)
 
 
@@ -176,9 +181,9 @@ def test_a_scheduler_that_is_lost_stops_the_study_with_a_sentence_and_it_goes_on
         if len(campaign.ended) == 2:
             made.scheduler.kill()
 
-    with pytest.raises(SchedulerLostError, match="start it again and run the same command"):
-        with pool_at(made.where, demand(tmp_path)) as pool:
-            run(campaign, plan, tmp_path, pool, toys.make_slowly, kill)
+    words = "start it again and run the same command"
+    with pool_at(made.where, demand(tmp_path)) as pool, pytest.raises(SchedulerLostError, match=words):
+        run(campaign, plan, tmp_path, pool, toys.make_slowly, kill)
     stop(made)
     told = {trial.number for trial in campaign.ended}
     again = Campaign(plan.problem, journal, "sobol", learn=None)

@@ -1,4 +1,4 @@
-"""A real Slurm: studies over its jobs, cancelled jobs, queues that do not exist, and the same results anywhere."""
+"""A real Slurm: studies over its jobs, jobs that are cancelled, queues that do not exist, the same results anywhere."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ def demand(folder: Path, complain: Callable[[str], None] = lambda _: None) -> De
     return Demand(2, 1, folder, complain)
 
 
+def meet(where: Where, folder: Path) -> None:
+    """Open a pool and close it."""
+    with pool_at(where, demand(folder)):
+        pass
+
+
 def campaign(folder: Path, plan: Plan) -> Campaign:
     """Return the campaign whose journal lies in a folder."""
     return Campaign(plan.problem, Journal(folder / "journal.jsonl"), plan.study.strategy)
@@ -90,15 +96,14 @@ def test_a_study_whose_job_is_cancelled_makes_all_its_runs(cluster: Slurm, tmp_p
 def test_a_queue_that_does_not_exist_is_said_in_one_sentence(cluster: Slurm, tmp_path: Path) -> None:
     where = Where(**{**PLACE, "queue": "nowhere"})
     words = r"^slurm took no job: sbatch: error: invalid partition specified: nowhere; correct the study's 'where'\.$"
-    with pytest.raises(InputError, match=words), pool_at(where, demand(tmp_path)):
-        pass
+    with pytest.raises(InputError, match=words):
+        meet(where, tmp_path)
 
 
 def test_a_job_that_waits_for_ever_is_said_with_the_queues_own_reason(cluster: Slurm, tmp_path: Path) -> None:
     where = Where(**{**PLACE, "walltime": "9-00:00:00", "patience_s": 2})
     with pytest.raises(InputError, match=r"within 2 s; the queue says PENDING \(PartitionTimeLimit\)"):
-        with pool_at(where, demand(tmp_path)):
-            pass
+        meet(where, tmp_path)
 
 
 def test_jobs_that_all_end_at_once_stop_the_study_with_their_last_words(
@@ -107,16 +112,14 @@ def test_jobs_that_all_end_at_once_stop_the_study_with_their_last_words(
     monkeypatch.setattr("mesoforge.experiments.batch.ASK_S", 0.5)
     where = Where(**PLACE, prologue=("echo the module python is unknown >&2", "exit 3"))
     with pytest.raises(JobsFailError, match=r"jobs in a row ended before a worker came of them: 'the module python is"):
-        with pool_at(where, demand(tmp_path)):
-            pass
+        meet(where, tmp_path)
 
 
 def test_a_system_that_is_not_there_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which("qsub"):
         pytest.skip("there is a PBS here")
     with pytest.raises(InputError, match=r"^pbs took no job: there is no 'qsub' on this machine; correct the study's"):
-        with pool_at(Where(kind="pbs"), demand(tmp_path)):
-            pass
+        meet(Where(kind="pbs"), tmp_path)
 
 
 def test_jobs_that_have_nothing_to_do_are_given_back_and_asked_for_again(
@@ -126,10 +129,9 @@ def test_jobs_that_have_nothing_to_do_are_given_back_and_asked_for_again(
     with pool_at(Where(**PLACE, adaptive=True), demand(tmp_path)) as pool:
         _until(pool, lambda: pool.slots == 2)
         pool.want(1)
-        _until(pool, lambda: len(cluster.jobs()) == 1)
+        _until(pool, lambda: pool.slots == 1 and len(cluster.jobs()) == 1)
         pool.want(2)
-        _until(pool, lambda: pool.slots == 2)
-        assert len(cluster.jobs()) == 2
+        _until(pool, lambda: pool.slots == 2 and len(cluster.jobs()) == 2)
 
 
 def _until(pool: Pool, true: Callable[[], bool]) -> None:

@@ -20,18 +20,18 @@ WRONG = [
     pytest.param(
         {"objective": {}},
         "FILE: 'objective' is not a known key: use one of name, note, recipe, variables, "
-        "input_constraints, derived, objectives, constraints, budget, strategy, seed, workers, synchronous, seeds, "
-        "where, or remove it.",
+        "input_constraints, derived, design, points, objectives, constraints, budget, strategy, seed, workers, "
+        "synchronous, seeds, where, or remove it.",
         id="unknown key",
     ),
     pytest.param(
         {"variables": None},
-        "FILE: 'variables' is missing: add it.",
+        "'variables' is missing: add it.",
         id="variables left out",
     ),
     pytest.param(
         {"variables": {}},
-        "no variable came, but at least one was due: name one with its low and high bound",
+        "'variables' is missing: add it.",
         id="no variables",
     ),
     pytest.param(

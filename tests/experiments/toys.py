@@ -6,7 +6,9 @@ import math
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,10 @@ import numpy as np
 from mesoforge.experiments.study import Kind, Plan, Study
 from mesoforge.experiments.tracking import Tracker, database, study_ids
 from mesoforge.experiments.work import electrode_name
+from mesoforge.physics.manufacture import identity
 from mesoforge.physics.measurement import PROPERTIES
 from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.store import Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -61,6 +65,33 @@ def make(values: Mapping[str, Any], root: str) -> dict[str, Any]:
     with (Path(root) / "made.txt").open("a", encoding="utf-8") as log:
         log.write(f"{recipe.seed} {os.getpid()}\n")
     return {"properties": properties(recipe), "electrode": electrode_name(recipe), "wall_s": 0.1}
+
+
+def make_in_stages(values: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """Make a toy electrode through the real store, slowly, and write down each stage that is made and not found."""
+    recipe, store = Recipe.from_mapping(values), Store(Path(root) / "store")
+    for stage, inputs in identity(recipe).items():
+        store.obtain(stage, inputs, partial(_stage, stage, Path(root)))
+    return make(values, root)
+
+
+def _stage(stage: str, root: Path, folder: Path) -> dict[str, Any]:
+    with (root / "stages.txt").open("a", encoding="utf-8") as log:
+        log.write(f"{stage}\n")
+    time.sleep(0.2)
+    (folder / "made.txt").write_text(stage, encoding="utf-8")
+    return {"made": 1.0}
+
+
+def stages_made(root: Path) -> Counter[str]:
+    """Count how often each stage was made."""
+    return Counter((root / "stages.txt").read_text(encoding="utf-8").split())
+
+
+def fall_apart_in_slurry(values: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """Fail as a slurry does whose particles do not fit, and write down that it was tried."""
+    make(values, root)
+    return {"kind": "not_converged", "stage": "slurry", "reason": "the slurry came to no rest"}
 
 
 def make_weak(values: Mapping[str, Any], root: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -107,7 +109,13 @@ def test_an_interrupt_is_no_failure_and_leaves_nothing(tmp_path: Path) -> None:
     assert not list((store.root / "unfinished").iterdir())
 
 
-def test_the_first_of_two_that_make_the_same_stage_wins_and_both_have_it(tmp_path: Path) -> None:
+def test_where_files_cannot_be_locked_the_first_of_two_that_make_a_stage_wins_and_both_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
     store = Store(tmp_path / "store")
 
     def slow(folder: Path) -> dict[str, Any]:
@@ -125,6 +133,8 @@ import sys, time
 from pathlib import Path
 from mesoforge.physics.store import Store
 def make(folder):
+    with Path(sys.argv[1]).with_name("made.txt").open("a") as log:
+        log.write("made\\n")
     for part in range(20):
         (folder / f"{part}.txt").write_text("x" * 1000)
         time.sleep(0.01)
@@ -137,10 +147,11 @@ def start(root: Path, program: str = RACER) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", program, str(root)], stdout=subprocess.PIPE, text=True)
 
 
-def test_processes_that_make_the_same_stage_at_once_leave_one_whole_stage(tmp_path: Path) -> None:
+def test_of_processes_that_want_the_same_stage_at_once_one_makes_it_and_all_have_it(tmp_path: Path) -> None:
     racers = [start(tmp_path / "store") for _ in range(3)]
     assert [racer.communicate(timeout=60)[0].strip() for racer in racers] == ["42.0"] * 3
     stored = Store(tmp_path / "store").obtain("toy", INPUTS, refuse)
+    assert (tmp_path / "made.txt").read_text(encoding="utf-8") == "made\n"
     assert len(list(stored.folder.glob("*.txt"))) == 20
     assert not list((tmp_path / "store" / "unfinished").iterdir())
 
