@@ -107,8 +107,9 @@ def _slider(place: int, one: Variable, value: Value, explorer: Explorer) -> html
 
 
 def _marks(one: Variable) -> dict[float, str]:
-    ends = {0.0: one.low, 1.0: one.high}
-    return {place: number(value) for place, value in (zip(rests(one), one.choices) if one.choices else ends.items())}
+    if one.choices:
+        return dict(zip(rests(one), map(str, one.choices), strict=True))
+    return {0.0: number(one.low), 1.0: number(one.high)}
 
 
 def _maker() -> list[Any]:
