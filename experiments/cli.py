@@ -12,6 +12,7 @@ import click
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.calibrate_cli import calibrate
+from mesoforge.experiments.explore_cli import explore
 from mesoforge.experiments.export_cli import discharge, export
 from mesoforge.experiments.learned_cli import assess, predict, sensitivity
 from mesoforge.experiments.manners_cli import completion, doctor, fields, init, schema, show_cost, validate
@@ -50,6 +51,7 @@ def app(*, debug: bool) -> None:
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
     mesoforge calibrate examples/calibrate_slurry.yaml    fit the force field to what was measured
     mesoforge reproduce paper                       the seed paper's electrodes beside its own numbers
+    mesoforge explore quickstart                    a local page: sliders, predictions, 'make this one'
     mesoforge dashboard --study quickstart          review every electrode in MLflow
     """
 
@@ -67,6 +69,7 @@ for verb in (
     completion,
     report,
     reproduce,
+    explore,
     export,
     discharge,
 ):

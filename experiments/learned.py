@@ -48,15 +48,20 @@ def learned(home: Home, study: str) -> tuple[Plan, Campaign, GaussianProcess]:
 def predict(recipe: Recipe, home: Home, study: str) -> dict[str, Any]:
     """Return mean, sd and 95 % interval of each objective for one new electrode of a recipe, and what to mind."""
     plan, _, gp = learned(home, study)
-    values = _variables(recipe, plan)
-    inside, notes = _within(plan.problem.space, values)
+    return foretold(recipe, plan, gp)
+
+
+def foretold(recipe: Recipe, plan: Plan, gp: GaussianProcess) -> dict[str, Any]:
+    """Return what `predict` does, by a surrogate that is at hand."""
+    values = varied(recipe, plan)
+    inside, notes = within(plan.problem.space, values)
     point = plan.problem.space.to_unit(inside)[None]
     mean, sd = gp.predict(point)
     sd = np.maximum(sd[0], least_sd(gp))
-    notes += _elsewhere(plan, recipe, values) + _unlearned(gp, point)
+    notes += elsewhere(plan, recipe, values) + _unlearned(gp, point)
     columns = zip(gp.table.names, mean[0].tolist(), sd.tolist(), loo(gp).r2.values(), strict=True)
     return {
-        "study": study,
+        "study": plan.study.name,
         "measured": len(gp.table),
         "values": values,
         "outside": bool(notes),
@@ -104,7 +109,12 @@ def assess(home: Home, study: str) -> dict[str, Any]:
     return assessed(gp, plan, home.study(study))
 
 
-def _variables(recipe: Recipe, plan: Plan) -> dict[str, Value]:
+def varied(recipe: Recipe, plan: Plan) -> dict[str, Value]:
+    """Return what a study varies of a recipe, as the study says it.
+
+    Raises:
+        InputError: the recipe does not give it.
+    """
     said = recipe.flat()
     if missing := [name for name in plan.problem.space.names if name not in said]:
         raise InputError(f"the recipe does not give '{missing[0]}', which '{plan.study.name}' varies: add it.")
@@ -121,7 +131,7 @@ def _plain(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _within(space: Space, values: dict[str, Value]) -> tuple[dict[str, Value], list[str]]:
+def within(space: Space, values: dict[str, Value]) -> tuple[dict[str, Value], list[str]]:
     """Return the values moved to the nearest bounds, and a sentence on each that was."""
     inside, notes = dict(values), []
     for one in space.variables:
@@ -138,7 +148,7 @@ def _within(space: Space, values: dict[str, Value]) -> tuple[dict[str, Value], l
     return inside, notes
 
 
-def _elsewhere(plan: Plan, recipe: Recipe, values: dict[str, Value]) -> list[str]:
+def elsewhere(plan: Plan, recipe: Recipe, values: dict[str, Value]) -> list[str]:
     """Say what else of the recipe differs from all that the study made."""
     made = plan.recipe_at(values, recipe.seed).flat()
     return [

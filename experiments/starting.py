@@ -42,8 +42,9 @@ objectives:                      # properties, as 'mesoforge make' prints them: 
   porosity: {match: 0.30, tolerance: 0.01}   # fractions, not percent
   tortuosity_factor_z: minimize
   areal_capacity: maximize
-# constraints:                   # bounds that a measured property must keep: at_least, at_most or between
-#   electrode_density: {at_least: 2.8}
+constraints: {}                  # of measured properties, as {electrode_density: {at_least: 2.8}}; at_most, between
+input_constraints: []            # what variables must keep together, as ["a.b + 2 * c.d <= 3"]
+derived: {}                      # inputs that follow from variables, as {a.b: 1 - c.d}
 budget:                          # simulations
   start: 6                       # spread over the space before there is anything to learn from
   proposed: 6                    # where the surrogate expects most
