@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from mesoforge.experiments.study import Plan
-from mesoforge.experiments.view import best_words
+from mesoforge.experiments.view import best_words, shift_words
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.force_fields import NO_UNIT, PARAMETERS, ForceField
@@ -196,6 +196,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
     for failure in found["failed"]:
         where = f"[red]{failure['trial']} failed in {failure['stage']}[/red] ({failure['kind']})"
         console.print(f"{where}: {escape(failure['reason'])}")
+    for words in shift_words({name: (one["mean"], one["sd"]) for name, one in found["shifts"].items()}):
+        console.print(f"[bold]{words}[/bold]", highlight=False, soft_wrap=True)
     for sentence in found["unreached"]:
         console.print(f"Not reached: {escape(sentence)}", highlight=False, soft_wrap=True)
     for place, row in enumerate(found["best"]):

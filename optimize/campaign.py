@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
@@ -72,6 +72,10 @@ class Campaign:
         self._trials: dict[int, Trial] = {}
         self._ended: list[int] = []
         self._reference: Array | None = None
+        self.shifts: dict[str, tuple[float, float]] = {}
+        """Measured minus simulated by property, mean and sd, as last told."""
+        self.objectives = problem.objectives
+        """What is wanted of simulated properties: of measured ones less their shift."""
         self._last_learned: tuple[tuple[int, ...], Surrogate] | None = None
         self._resume()
 
@@ -125,7 +129,7 @@ class Campaign:
     def feasible(self, trials: Iterable[Trial] | None = None) -> tuple[Trial, ...]:
         """Return the measured trials that keep every limit, of all or of some."""
         known = self.measured if trials is None else _measured(trials)
-        kept = self.problem.objectives.feasible(self._properties(known))
+        kept = self.objectives.feasible(self._properties(known))
         return tuple(trial for trial, good in zip(known, kept, strict=True) if good)
 
     def hypervolume(self, outcomes: int | None = None) -> float | None:
@@ -141,7 +145,7 @@ class Campaign:
     def confirmed(self, outcomes: int | None = None) -> list[Confirmed]:
         """Return what new seeds confirmed after so many outcomes, or all, best first."""
         some = (self._trials[number] for number in self._ended[:outcomes])
-        return confirmed(self.problem.objectives, some, self._reference)
+        return confirmed(self.objectives, some, self._reference)
 
     def surrogate(self) -> Surrogate | None:
         """Return the surrogate of all measured trials, if it is wanted and they are enough."""
@@ -178,6 +182,20 @@ class Campaign:
         self._check_pending(number)
         self._record(ended(number, outcome, self._clock()))
         self._freeze_reference()
+
+    def shift(self, shifts: Mapping[str, tuple[float, float]], rows: Sequence[Mapping[str, object]] = ()) -> None:
+        """Record by how much measured properties lie above simulated ones, mean and sd, and the rows that say so.
+
+        From then on the objectives are those of measured properties.
+
+        Raises:
+            InputError: A property is no output of the problem.
+        """
+        for name in shifts:
+            if name not in self._outputs:
+                raise InputError(f"a shift came for {name}, but one of {', '.join(self._outputs)} was due: drop it")
+        plain = {name: [float(mean), float(sd)] for name, (mean, sd) in shifts.items()}
+        self._record({"event": "measured", "at": self._clock(), "shifts": plain, "rows": list(rows)})
 
     def end(self, number: int, outcome: Outcome) -> None:
         """Tell or fail, by the kind of outcome."""
@@ -230,6 +248,10 @@ class Campaign:
             self._check_pending(number)
             self._trials[number] = with_outcome(self._trials[number], event)
             self._ended.append(number)
+        elif kind == "measured":
+            told = cast("Mapping[str, Sequence[float]]", event["shifts"])
+            self.shifts = {name: (one[0], one[1]) for name, one in told.items()}
+            self.objectives = self.problem.objectives.shifted({name: one[0] for name, one in self.shifts.items()})
         elif kind == "reference":
             scores = cast("dict[str, float]", event["scores"])
             self._reference = np.array([scores[name] for name in self._names])
@@ -239,7 +261,7 @@ class Campaign:
         waiting = len(start) < self.problem.budget.start or any(trial.pending for trial in start)
         known = _measured(start) if len(_measured(start)) >= LEAST_TO_LEARN else self.measured
         if self._names and self._reference is None and not waiting and len(known) >= LEAST_TO_LEARN:
-            point = reference_point(self.problem.objectives, self._properties(known))
+            point = reference_point(self.objectives, self._properties(known))
             self._record({"event": "reference", "scores": dict(zip(self._names, point.tolist(), strict=True))})
 
     def _check_problem(self, first: Event) -> None:
@@ -296,7 +318,7 @@ class Campaign:
 
     def _to_confirm(self, known: tuple[Trial, ...], surrogate: Surrogate | None) -> int:
         Y = self._properties(known) if surrogate is None else surrogate.predict(self._points(known))[0]
-        order = best_first(self.problem.objectives, Y, self._reference_or_inferred(Y))
+        order = best_first(self.objectives, Y, self._reference_or_inferred(Y))
         chosen = [known[row].number for row in order[: self.problem.budget.confirmations]]
         return min(chosen, key=lambda number: self._confirmed()[number])
 
@@ -331,7 +353,7 @@ class Campaign:
         Y, number = self._properties(self.measured), len(self._trials)
         return View(
             space=self.problem.space,
-            objectives=self.problem.objectives,
+            objectives=self.objectives,
             X=self._points(self.measured),
             Y=Y,
             pending=self._points(self.pending),
@@ -356,7 +378,7 @@ class Campaign:
     def _reference_or_inferred(self, Y: Array) -> Array:
         if self._reference is not None:
             return self._reference
-        return reference_point(self.problem.objectives, Y) if len(Y) else np.zeros(len(self._names))
+        return reference_point(self.objectives, Y) if len(Y) else np.zeros(len(self._names))
 
     def _learned(self, known: tuple[Trial, ...]) -> Surrogate | None:
         """Return the surrogate of these trials; it is fitted once for several proposals from the same record."""
@@ -389,7 +411,7 @@ class Campaign:
         return np.array(rows).reshape(len(rows), len(self._outputs))
 
     def _scores(self, trials: tuple[Trial, ...]) -> Array:
-        return self.problem.objectives.scores(self._properties(trials))
+        return self.objectives.scores(self._properties(trials))
 
 
 def run_sequentially(campaign: Campaign, evaluate: Callable[[Trial], Outcome]) -> None:
