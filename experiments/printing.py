@@ -184,6 +184,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
         f"aims: {'; '.join(found['aims']) or 'none, a sample'}",
         highlight=False,
     )
+    if found["stopped"]:
+        console.print(f"Stopped early, {found['stopped']}.", highlight=False, soft_wrap=True)
     if found["pareto"]:
         console.print(_pareto(found, plan))
     if found["confirmations"]:

@@ -194,6 +194,7 @@ def _answer(found: Json, plan: Plan, campaign: Campaign, chosen: Trial | None) -
         if confirmed
         else f"No proposal was confirmed yet; of the Pareto set, **{trial_key(chosen.number)}** comes first."
     )
+    words += f" The search stopped early, {found['stopped']}." if found["stopped"] else ""
     return paragraph(words) + _inputs(chosen.values) + _repeats(chosen, campaign) + _pareto(found, plan)
 
 

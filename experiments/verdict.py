@@ -29,6 +29,7 @@ def verdict(plan: Plan, campaign: Campaign) -> Json:
         "measured": len(campaign.measured),
         "failed": [_failure(trial) for trial in campaign.ended if isinstance(trial.outcome, Failed)],
         "pending": [trial_key(trial.number) for trial in campaign.pending],
+        "stopped": _stopped(plan, campaign),
         "hypervolume": campaign.hypervolume() if len(wanted) and campaign.measured else None,
         "validation": validation(campaign),
         "feasible": len(campaign.feasible()) if len(wanted.limits) else None,
@@ -64,6 +65,14 @@ def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> 
             prediction_against_physics(campaign.trials, wanted.outputs, folder / f"prediction_against_physics{kind}")
             hypervolume_chart(campaign, folder / f"hypervolume{kind}")
             parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / f"parallel_coordinates{kind}")
+
+
+def _stopped(plan: Plan, campaign: Campaign) -> str | None:
+    """Say why the proposals ended before the budget was spent, if they did."""
+    if not campaign.stopped:
+        return None
+    spent = sum(trial.confirms is None and trial.origin != "known" for trial in campaign.trials)
+    return f"{plan.stop}: {plan.problem.budget.explored - spent} of {plan.problem.budget.explored} were not needed"
 
 
 def _goals(plan: Plan, campaign: Campaign) -> dict[str, Any]:

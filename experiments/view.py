@@ -107,7 +107,7 @@ def _note(plan: Plan, campaign: Campaign) -> str:
         f"**Variables**\n{variables}\n\n"
         "Each child run is one simulated electrode; `pred/...` is what the surrogate foretold before it was made, and "
         "`pred/..._z` by how many standard deviations the physics differed. `origin`: sobol (start), bo (proposed), "
-        "confirm (a proposal again, with a new seed)."
+        "confirm (a proposal again, with a new seed), known (made before this study)."
     )
 
 

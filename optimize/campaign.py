@@ -17,10 +17,11 @@ from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, refe
 from mesoforge.optimize.problem import Budget, Problem, check_extension, difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
 from mesoforge.optimize.space import ENOUGH
+from mesoforge.optimize.stopping import Stop
 from mesoforge.optimize.strategies import check_follows
 from mesoforge.optimize.strategies import strategy as strategy_named
 from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
-from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial
+from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial, Value
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
 from mesoforge.surrogate.validation import least_sd
@@ -50,7 +51,8 @@ class Campaign:
     works is learned from them (any kind but those in ``trial.INFRASTRUCTURE``), and nothing is proposed where it more
     probably fails.
 
-    ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold.
+    ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold. ``stop``
+    may end the proposals before the budget is spent.
 
     Raises:
         InputError: The journal is of another problem, or its budget was larger.
@@ -64,9 +66,10 @@ class Campaign:
         *,
         learn: Builder | None = gaussian_process,
         clock: Callable[[], float] = time.time,
+        stop: Stop | None = None,
     ) -> None:
         self.problem = problem
-        self._journal, self._learn, self._clock = journal, learn, clock
+        self._journal, self._learn, self._clock, self._stop = journal, learn, clock, stop
         check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
         self._trials: dict[int, Trial] = {}
@@ -107,9 +110,14 @@ class Campaign:
         explored = self._explored()
         if len(explored) < self.problem.budget.start:
             return "start"
-        if len(explored) < self.problem.budget.explored or any(trial.pending for trial in explored):
+        if any(trial.pending for trial in explored) or not (self._explored_all() or self._stopped()):
             return "proposals"
         return "confirmations" if self.pending or self._confirmations_left() else "done"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the stopping rule ended the proposals before the budget was spent."""
+        return self.phase in ("confirmations", "done") and not self._explored_all()
 
     @property
     def done(self) -> bool:
@@ -139,8 +147,11 @@ class Campaign:
         """
         if self._reference is None:
             return None
-        known = self.feasible(self._trials[number] for number in self._ended[:outcomes])
-        return hypervolume(self._scores(known), self._reference)
+        return self._volume(self._ended[:outcomes])
+
+    def _volume(self, numbers: Sequence[int]) -> float:
+        known = self.feasible(self._trials[number] for number in numbers)
+        return hypervolume(self._scores(known), cast("Array", self._reference))
 
     def confirmed(self, outcomes: int | None = None) -> list[Confirmed]:
         """Return what new seeds confirmed after so many outcomes, or all, best first."""
@@ -182,6 +193,18 @@ class Campaign:
         self._check_pending(number)
         self._record(ended(number, outcome, self._clock()))
         self._freeze_reference()
+
+    def know(self, values: Mapping[str, Value], seed: int, outcome: Measured) -> None:
+        """Record a trial that was made before this campaign: it is learned from, and counts against no budget.
+
+        Raises:
+            InputError: The values are outside the space, or an output is missing.
+        """
+        self.problem.space.to_unit(values)
+        self.problem.objectives.row(outcome.properties)
+        trial = Trial(len(self._trials), "known", dict(values), seed, self._clock())
+        self._record(asked(trial, self._strategy_name))
+        self.tell(trial.number, outcome)
 
     def shift(self, shifts: Mapping[str, tuple[float, float]], rows: Sequence[Mapping[str, object]] = ()) -> None:
         """Record by how much measured properties lie above simulated ones, mean and sd, and the rows that say so.
@@ -291,7 +314,7 @@ class Campaign:
         return self._trial("sobol", SOBOL.propose(self._view(None)))
 
     def _proposal(self) -> Trial | None:
-        if len(self._explored()) == self.problem.budget.explored:
+        if self._explored_all() or self._stopped():
             return None
         if len(self.measured) < LEAST_TO_LEARN:
             return None if self.pending else self._start()
@@ -310,7 +333,7 @@ class Campaign:
     def _confirmation(self) -> Trial | None:
         if not self._confirmations_left():
             return None
-        known = _measured(self._explored())
+        known = _measured(self._first())
         surrogate = self._learned(known)
         number = self._to_confirm(known, surrogate)
         point = self.problem.space.to_unit(self._trials[number].values)
@@ -339,6 +362,26 @@ class Campaign:
         return self.problem.objectives.outputs
 
     def _explored(self) -> tuple[Trial, ...]:
+        return tuple(trial for trial in self._first() if trial.origin != "known")
+
+    def _explored_all(self) -> bool:
+        return len(self._explored()) >= self.problem.budget.explored
+
+    def _stopped(self) -> bool:
+        """Say whether the stopping rule holds, of what was explored until the confirmations began."""
+        if self._stop is None or self._reference is None:
+            return False
+        numbers = [number for number in self._ended if self._trials[number].confirms is None]
+        after = len(numbers) - self.problem.budget.start - len(self._first()) + len(self._explored())
+        met = sum(self._meets(trial) for trial in self.measured if trial.confirms is None)
+        return self._stop.reached(after, lambda ago: self._volume(numbers[: len(numbers) - ago]), met)
+
+    def _meets(self, trial: Trial) -> bool:
+        Y = self._properties((trial,))
+        return bool(self.objectives.feasible(Y)[0] and self.objectives.shortfall(Y)[0] == 0)
+
+    def _first(self) -> tuple[Trial, ...]:
+        """Return all trials but confirmations."""
         return tuple(trial for trial in self.trials if trial.confirms is None)
 
     def _confirmed(self) -> Counter[int]:
@@ -346,11 +389,12 @@ class Campaign:
 
     def _confirmations_left(self) -> int:
         budget = self.problem.budget
-        points = min(budget.confirmations, len(_measured(self._explored())))
+        points = min(budget.confirmations, len(_measured(self._first())))
         return max(points * budget.replicates - self._confirmed().total(), 0)
 
     def _view(self, surrogate: Surrogate | None) -> View:
-        Y, number = self._properties(self.measured), len(self._trials)
+        Y = self._properties(self.measured)
+        number = len(self._trials) - sum(trial.origin == "known" for trial in self.trials)
         return View(
             space=self.problem.space,
             objectives=self.objectives,
