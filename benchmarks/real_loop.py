@@ -68,6 +68,7 @@ def plan_of(strategy: str, seed: int, given: argparse.Namespace) -> Plan:
         "budget": {"start": start, "proposed": proposed, "confirmations": confirmations},
         "strategy": strategy,
         "seed": seed,
+        "start_from_known": False,  # else one seed would learn from another's
         "workers": given.workers,
     }
     return Plan(Study.from_mapping(values, str(values["name"])), "optimize")

@@ -14,7 +14,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.calibrate_cli import calibrate
 from mesoforge.experiments.explore_cli import explore
 from mesoforge.experiments.export_cli import discharge, export
-from mesoforge.experiments.learned_cli import assess, predict, sensitivity
+from mesoforge.experiments.learned_cli import assess, predict, sensitivity, tell
 from mesoforge.experiments.manners_cli import completion, doctor, fields, init, schema, show_cost, validate
 from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Verbs, home_option, json_option, print_result, tracking_option
@@ -119,6 +119,7 @@ app.add_command(measure)
 app.add_command(predict)
 app.add_command(sensitivity)
 app.add_command(assess)
+app.add_command(tell)
 app.add_command(compare)
 
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 from mesoforge.experiments.assessing import assess_finished
 from mesoforge.experiments.cluster import Demand, pool_at
 from mesoforge.experiments.home import Home
+from mesoforge.experiments.known import known_electrodes
 from mesoforge.experiments.pool import Pool, local_pool
 from mesoforge.experiments.report import study_report
 from mesoforge.experiments.report_page import write_page
@@ -101,8 +102,9 @@ def drive(
     _mind_cores(plan, complain)
     name = plan.study.name
     with home.only_driver(name):
-        campaign = Campaign(plan.problem, Journal(home.journal(name)), plan.study.strategy)
+        campaign = Campaign(plan.problem, Journal(home.journal(name)), plan.study.strategy, stop=plan.stop)
         keep_study(plan, home.study(name))
+        _begin_with_known(campaign, plan, home)
         follower = Follower(plan, campaign, home, tracking_uri, complain)
         follower.begin()
         try:
@@ -111,6 +113,13 @@ def drive(
             follower.finish("interrupted", None)
             raise
         return conclude(plan, campaign, home, follower)
+
+
+def _begin_with_known(campaign: Campaign, plan: Plan, home: Home) -> None:
+    """Tell a new campaign of the electrodes that it might have made itself."""
+    if plan.study.start_from_known and plan.kind == "optimize" and not campaign.trials:
+        for one in known_electrodes(plan, home):
+            campaign.know(one.values, one.seed, one.outcome)
 
 
 def _mind_cores(plan: Plan, complain: Say) -> None:
@@ -161,6 +170,7 @@ def keep_study(plan: Plan, folder: Path) -> None:
     kept = plan.study.model_dump(mode="json") | {
         "recipe": plan.base.model_dump(mode="json", exclude_none=True),
         "kind": plan.kind,
+        **({} if plan.draws is None else {"average_over": str(plan.draws.path)}),
     }
     if plan.study.points:
         kept["points"] = list(plan.points)  # a file's, too
@@ -181,7 +191,7 @@ def kept_campaign(plan: Plan, home: Home) -> Campaign:
     journal = Journal(home.journal(plan.study.name)).reading()
     began = next(iter(journal.events()), {})
     context = cast("dict[str, Value]", began.get("context", plan.problem.context))
-    return Campaign(replace(plan.problem, context=context), journal, plan.study.strategy)
+    return Campaign(replace(plan.problem, context=context), journal, plan.study.strategy, stop=plan.stop)
 
 
 def sync(home: Home, name: str, tracking_uri: str | None = None) -> int:

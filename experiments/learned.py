@@ -14,7 +14,7 @@ from mesoforge.experiments.drive import kept_campaign, kept_plan
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.study import Plan
 from mesoforge.optimize.campaign import Campaign
-from mesoforge.optimize.space import Space, Variable
+from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Value
 from mesoforge.physics.recipe import Recipe
 from mesoforge.surrogate.gp import GaussianProcess, loo
@@ -118,13 +118,7 @@ def varied(recipe: Recipe, plan: Plan) -> dict[str, Value]:
     said = recipe.flat()
     if missing := [name for name in plan.problem.space.names if name not in said]:
         raise InputError(f"the recipe does not give '{missing[0]}', which '{plan.study.name}' varies: add it.")
-    return {one.name: _chosen(one, said[one.name], plan) for one in plan.problem.space.variables}
-
-
-def _chosen(one: Variable, value: Value, plan: Plan) -> Value:
-    """Return a variable's value as the study says it: a material has a name in files and another in recipes."""
-    same = (each for each in one.choices if plan.base.with_values({one.name: each}).flat().get(one.name) == value)
-    return next(same, value)
+    return {one.name: plan.chosen(one, said[one.name]) for one in plan.problem.space.variables}
 
 
 def _plain(value: float) -> float | None:
@@ -151,10 +145,11 @@ def within(space: Space, values: dict[str, Value]) -> tuple[dict[str, Value], li
 def elsewhere(plan: Plan, recipe: Recipe, values: dict[str, Value]) -> list[str]:
     """Say what else of the recipe differs from all that the study made."""
     made = plan.recipe_at(values, recipe.seed).flat()
+    averaged = () if plan.draws is None else plan.draws.names
     return [
         f"{name} is {value}, but was {made.get(name)} in all that was learned from: its effect is unknown."
         for name, value in recipe.flat().items()
-        if not _same(made.get(name), value)
+        if name not in averaged and not _same(made.get(name), value)
     ]
 
 

@@ -125,3 +125,50 @@ def show_assessment(value: dict[str, Any]) -> None:
         highlight=False,
     )
     console.print("Figures: " + ", ".join(value["figures"]), highlight=False, soft_wrap=True)
+
+
+@click.command(cls=Explained)
+@click.argument("study")
+@click.argument("measured", type=click.Path(path_type=Path))
+@home_option
+@json_option
+def tell(study: str, measured: Path, home: Path, *, as_json: bool) -> None:
+    r"""Tell a study of electrodes that were made and measured: it then aims at measured properties.
+
+    MEASURED is a CSV table with a column for each variable of the study, columns for properties as far as they were
+    measured, and NAME.sd for a property's standard deviation, if known. What measurements lie above the simulations is
+    taken as one shift per property, stated with its uncertainty; targets and bounds are met where the simulation plus
+    the shift meets them. Telling again replaces the shift.
+
+    \b
+    mesoforge tell quickstart measured.csv
+    """
+    from mesoforge.experiments import measured as telling
+    from mesoforge.experiments.home import Home
+
+    print_result(telling.tell(Home(home), study, measured), show_told, as_json=as_json)
+
+
+def show_told(value: dict[str, Any]) -> None:
+    """Print the shift between measurement and simulation."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    headings = ("property", "electrodes", "measured - simulated", "rms difference", "after the shift")
+    table = Table(*headings, title="Measurement against simulation", box=box.SIMPLE)
+    for name, one in value["properties"].items():
+        shift = f"{one['mean']:+.3g} ± {one['sd']:.1g}"
+        table.add_row(name, str(one["count"]), shift, f"{one['before']:.2g}", f"{one['after']:.2g}")
+    console.print(table)
+    for name in (name for name, one in value["properties"].items() if not one["explained"]):
+        console.print(
+            f"[bold]One shift does not explain {name}[/bold]: what is left is far more than its uncertainty; the "
+            "simulation misses a trend, or the measurements scatter more than said.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(
+        f"{value['study']} now aims at measured properties; go on with 'mesoforge optimize'.", highlight=False
+    )

@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from mesoforge.experiments.study import Plan
-from mesoforge.experiments.view import best_words
+from mesoforge.experiments.view import best_words, shift_words
 from mesoforge.experiments.watching import Tally
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Failed, Measured, Trial
@@ -200,6 +200,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
         f"aims: {'; '.join(found['aims']) or 'none, a sample'}",
         highlight=False,
     )
+    if found["stopped"]:
+        console.print(f"Stopped early, {found['stopped']}.", highlight=False, soft_wrap=True)
     if found["pareto"]:
         console.print(_pareto(found, plan))
     if found["confirmations"]:
@@ -212,6 +214,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
     for failure in found["failed"]:
         where = f"[red]{failure['trial']} failed in {failure['stage']}[/red] ({failure['kind']})"
         console.print(f"{where}: {escape(failure['reason'])}")
+    for words in shift_words({name: (one["mean"], one["sd"]) for name, one in found["shifts"].items()}):
+        console.print(f"[bold]{words}[/bold]", highlight=False, soft_wrap=True)
     for sentence in found["unreached"]:
         console.print(f"Not reached: {escape(sentence)}", highlight=False, soft_wrap=True)
     for place, row in enumerate(found["best"]):

@@ -37,7 +37,7 @@ from mesoforge.experiments.report_parts import (
     shown,
 )
 from mesoforge.experiments.study import Plan
-from mesoforge.experiments.view import tied, trial_key
+from mesoforge.experiments.view import shift_words, tied, trial_key
 from mesoforge.experiments.work import electrode_name
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.limits import Limit
@@ -161,6 +161,8 @@ def _question(found: Json, plan: Plan) -> str:
     varied = table(("input", "from", "to", "scale"), variables) + items(tied(plan.problem.space))
     note = (plan.study.note or "(the study has no note)").split("\n\n")
     said = "".join(paragraph(part, "lead") for part in note)
+    shifts = {name: (one["mean"], one["sd"]) for name, one in found["shifts"].items()}
+    aims += "".join(paragraph(words) for words in shift_words(shifts))
     return f"{said}<h3>Aims</h3>{aims}<h3>What was varied</h3>{varied}"
 
 
@@ -192,15 +194,16 @@ def _answer(found: Json, plan: Plan, campaign: Campaign, chosen: Trial | None) -
         if confirmed
         else f"No proposal was confirmed yet; of the Pareto set, **{trial_key(chosen.number)}** comes first."
     )
-    return paragraph(words) + _inputs(chosen.values) + _repeats(chosen, plan, campaign) + _pareto(found, plan)
+    words += f" The search stopped early, {found['stopped']}." if found["stopped"] else ""
+    return paragraph(words) + _inputs(chosen.values) + _repeats(chosen, campaign) + _pareto(found, plan)
 
 
-def _repeats(chosen: Trial, plan: Plan, campaign: Campaign) -> str:
+def _repeats(chosen: Trial, campaign: Campaign) -> str:
     """Set the chosen electrode beside its repetitions, of whose seeds alone the mean is: the first run was chosen."""
     again = [one for one in campaign.measured if one.confirms == chosen.number]
     runs = [one.outcome.properties for one in (chosen, *again) if isinstance(one.outcome, Measured)]
     rows = []
-    wanted = plan.problem.objectives
+    wanted = campaign.objectives
     for name, mean in zip(wanted.outputs, _reported(chosen, campaign), strict=True):
         values = [properties[name] for properties in runs]
         rows.append((label(name), *(shown(name, value) for value in (mean, *values)), _asked_of(name, mean, wanted)))

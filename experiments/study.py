@@ -12,6 +12,7 @@ from pydantic import Field
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.design import Name
+from mesoforge.experiments.draws import Draws
 from mesoforge.experiments.layout import lay_down
 from mesoforge.experiments.record import check_study_name
 from mesoforge.experiments.units import quantity
@@ -19,6 +20,7 @@ from mesoforge.experiments.where import Where
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Variable
+from mesoforge.optimize.stopping import stop
 from mesoforge.optimize.strategies import strategy
 from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Trial, Value
@@ -66,10 +68,16 @@ class Study(Record):
     """Bounds of measured properties: ``{at_least: VALUE}``, ``{at_most: VALUE}`` or ``{between: [LOW, HIGH]}``."""
     budget: dict[str, int] = Field(default_factory=dict)
     """How many simulations: ``start``, ``proposed``, ``confirmations`` and perhaps ``replicates`` of each of these."""
+    stop: str | None = None
+    """When to end the proposals early, in words: ``hypervolume gained less than 1 % over 8 simulations``."""
+    average_over: str | None = None
+    """Path of a calibration's ``posterior.csv``: each simulation draws its force field from it, by its seed."""
     strategy: str = "botorch"
     """How points are proposed."""
     seed: int = Field(default=1, ge=0)
     """Seed of the campaign; every simulation gets a fresh one from it."""
+    start_from_known: bool = True
+    """Whether a new study begins with all electrodes of the home that it might have made itself."""
     workers: int = Field(default=2, ge=1, le=1024)
     """Simulations at a time, each in a process of its own."""
     synchronous: bool = False
@@ -97,6 +105,8 @@ class Plan:
         self.study, self.kind = study, kind
         self.base = _base(study, folder)
         laid = lay_down(study, kind, _budget(study), folder)
+        self.stop = None if study.stop is None else stop(study.stop)
+        self.draws = None if study.average_over is None else Draws.read((folder / study.average_over).absolute())
         self.problem = Problem(
             name=_free_name(study.name),
             space=laid.space,
@@ -105,13 +115,16 @@ class Plan:
             ),
             budget=laid.budget,
             seed=study.seed,
-            context=_context(self.base, kind) | ({"design": laid.name} if laid.name else {}),
+            context=_context(self.base, kind)
+            | ({"design": laid.name} if laid.name else {})
+            | ({} if self.draws is None else {"average_over": self.draws.digest}),
             plan=laid.plan,
         )
         self.points = laid.points
         strategy(study.strategy)
         self._check_objectives()
         self._check_limits()
+        self._check_draws()
         self._check_variables()
 
     def recipe(self, trial: Trial) -> Recipe:
@@ -120,7 +133,13 @@ class Plan:
 
     def recipe_at(self, values: Mapping[str, Value], seed: int) -> Recipe:
         """Return the base recipe with the design variables and the seed given."""
-        return self.base.with_values({**self.problem.space.complete(values), "seed": seed})
+        nature = {} if self.draws is None else self.draws.of(seed)
+        return self.base.with_values({**nature, **self.problem.space.complete(values), "seed": seed})
+
+    def chosen(self, one: Variable, value: Value) -> Value:
+        """Return a variable's value as the study says it: a material has a name in files and another in recipes."""
+        same = (each for each in one.choices if self.base.with_values({one.name: each}).flat().get(one.name) == value)
+        return next(same, value)
 
     def _check_objectives(self) -> None:
         if self.kind == "optimize" and not len(self.problem.objectives):
@@ -145,6 +164,17 @@ class Plan:
                 raise InputError(
                     f"constraint '{limit}' is on a fraction from 0 to 1, not percent: no electrode keeps it."
                 )
+
+    def _check_draws(self) -> None:
+        """Check that what is averaged over is nature's, and that a recipe allows the ends of it."""
+        for name in () if self.draws is None else self.draws.names:
+            if not name.startswith(NATURE) or name in self.problem.space.names:
+                raise InputError(
+                    f"'{self.study.average_over}' gives '{name}', which is a variable or the manufacturer's to choose: "
+                    "average over parameters of nature alone."
+                )
+        for values in () if self.draws is None else self.draws.ends():
+            self._check_recipe(values)
 
     def _check_variables(self) -> None:
         variables = self.problem.space.variables

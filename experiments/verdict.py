@@ -29,13 +29,17 @@ def verdict(plan: Plan, campaign: Campaign) -> Json:
         "measured": len(campaign.measured),
         "failed": [_failure(trial) for trial in campaign.ended if isinstance(trial.outcome, Failed)],
         "pending": [trial_key(trial.number) for trial in campaign.pending],
+        "stopped": _stopped(plan, campaign),
         "hypervolume": campaign.hypervolume() if len(wanted) and campaign.measured else None,
         "validation": validation(campaign),
         "feasible": len(campaign.feasible()) if len(wanted.limits) else None,
         "pareto": [_row(trial, wanted.outputs) for trial in campaign.pareto()] if len(wanted) else [],
         "winner": winner(campaign),
         "best": [best_row(one, campaign) for one in campaign.confirmed()],
-        "unreached": unreached(wanted, campaign.trials) if campaign.phase in ("confirmations", "done") else [],
+        "shifts": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in campaign.shifts.items()},
+        "unreached": unreached(campaign.objectives, campaign.trials)
+        if campaign.phase in ("confirmations", "done")
+        else [],
         "confirmations": [_confirmation(trial, plan, campaign) for trial in campaign.measured if _confirms(trial)],
     }
 
@@ -57,10 +61,27 @@ def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> 
     if len(wanted) and campaign.measured:
         front = [trial.number for trial in campaign.pareto()]
         for kind in FIGURE_KINDS:
-            pareto_front(campaign.trials, plan.study.objectives, front, folder / f"pareto_front{kind}")
+            pareto_front(campaign.trials, _goals(plan, campaign), front, folder / f"pareto_front{kind}")
             prediction_against_physics(campaign.trials, wanted.outputs, folder / f"prediction_against_physics{kind}")
             hypervolume_chart(campaign, folder / f"hypervolume{kind}")
             parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / f"parallel_coordinates{kind}")
+
+
+def _stopped(plan: Plan, campaign: Campaign) -> str | None:
+    """Say why the proposals ended before the budget was spent, if they did."""
+    if not campaign.stopped:
+        return None
+    spent = sum(trial.confirms is None and trial.origin != "known" for trial in campaign.trials)
+    return f"{plan.stop}: {plan.problem.budget.explored - spent} of {plan.problem.budget.explored} were not needed"
+
+
+def _goals(plan: Plan, campaign: Campaign) -> dict[str, Any]:
+    """Return the goals as the study says them, targets less the shift of measurements."""
+    targets = {one.name: one.target for one in campaign.objectives.each if one.target is not None}
+    return {
+        name: goal | {"match": targets[name]} if name in targets else goal
+        for name, goal in plan.study.objectives.items()
+    }
 
 
 def _confirms(trial: Trial) -> bool:

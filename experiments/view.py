@@ -101,13 +101,23 @@ def _note(plan: Plan, campaign: Campaign) -> str:
     )
     best = [best_words(best_row(one, campaign)) for one in campaign.confirmed()[:1]]
     said = f"**Best confirmed recipe**: {best[0]}\n\n" if best else ""
+    said += "".join(f"{words}\n\n" for words in shift_words(campaign.shifts))
     return (
         f"{plan.study.note}\n\n**Aims**\n{aims}\n\n{said}"
         f"**Variables**\n{variables}\n\n"
         "Each child run is one simulated electrode; `pred/...` is what the surrogate foretold before it was made, and "
         "`pred/..._z` by how many standard deviations the physics differed. `origin`: sobol (start), bo (proposed), "
-        "confirm (a proposal again, with a new seed)."
+        "confirm (a proposal again, with a new seed), known (made before this study)."
     )
+
+
+def shift_words(shifts: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Say by how much measured electrodes differ from simulated ones, and what that means for the aims."""
+    return [
+        f"Measured {name} lies {abs(mean):.3g} ± {sd:.1g} {'above' if mean >= 0 else 'below'} the simulated one: "
+        f"aims are for measured electrodes, simulated values lack the {mean:+.3g}."
+        for name, (mean, sd) in shifts.items()
+    ]
 
 
 def tied(space: Space) -> list[str]:
@@ -139,7 +149,7 @@ def progress(campaign: Campaign, outcomes: int, *, validate: bool) -> dict[str, 
 
 def best_row(best: Confirmed, campaign: Campaign) -> dict[str, Any]:
     """Return a confirmed recipe as plain values: the mean over its new seeds and the spread from seed to seed."""
-    objectives = campaign.problem.objectives
+    objectives = campaign.objectives
     spread = [value if math.isfinite(value) else None for value in best.sd.tolist()]
     columns = zip(objectives.outputs, best.mean.tolist(), spread, strict=True)
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,10 @@ class Limit:
         sizes = [abs(bound) for bound in (self.low, self.high) if math.isfinite(bound) and bound != 0]
         outside = np.maximum(np.maximum(self.low - y, y - self.high), 0)
         return np.asarray(outside / (max(sizes) if sizes else 1.0))
+
+    def shifted(self, by: float) -> Limit:
+        """Return the limit of what lies lower by so much."""
+        return replace(self, low=self.low - by, high=self.high - by)
 
     def margin(self, y: float) -> float:
         """Return how far a value lies outside, in the property's unit; negative within."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -52,6 +52,12 @@ class Objective:
         if self.target is not None and self.tolerance is not None:
             return -abs(y - self.target) / self.tolerance
         return y if self.goal == "maximize" else -y
+
+    def shifted(self, by: float) -> Objective:
+        """Return what is wanted of a property that lies lower by so much."""
+        if self.target is not None:
+            return replace(self, target=self.target - by)
+        return self if self.threshold is None else replace(self, threshold=self.threshold - by)
 
     @property
     def worst_score(self) -> float | None:
@@ -114,6 +120,11 @@ class Objectives:
     def outputs(self) -> tuple[str, ...]:
         """All properties that matter, in the order of the columns of Y: objectives, then what else has a limit."""
         return tuple(dict.fromkeys((*self.names, *self.limits.names)))
+
+    def shifted(self, by: Mapping[str, float]) -> Objectives:
+        """Return the objectives of a simulation of which measured properties lie higher by so much."""
+        each = tuple(one.shifted(by.get(one.name, 0.0)) for one in self.each)
+        return Objectives(each, Limits(tuple(one.shifted(by.get(one.name, 0.0)) for one in self.limits.each)))
 
     def row(self, properties: Mapping[str, float]) -> Array:
         """Return the outputs' values (k,).
