@@ -19,7 +19,8 @@ from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Verbs, home_option, json_option, print_result, tracking_option
 from mesoforge.experiments.report_cli import report
 from mesoforge.experiments.shapes_cli import shapes
-from mesoforge.experiments.study_cli import optimize, sample
+from mesoforge.experiments.store_cli import archive, restore, store
+from mesoforge.experiments.study_cli import optimize, resume, sample
 
 if TYPE_CHECKING:
     from mesoforge.physics.recipe import Recipe
@@ -56,6 +57,10 @@ app.add_command(shapes)
 for verb in (
     optimize,
     sample,
+    resume,
+    store,
+    archive,
+    restore,
     calibrate,
     init,
     validate,
