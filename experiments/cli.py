@@ -21,7 +21,8 @@ from mesoforge.experiments.options import Verbs, home_option, json_option, print
 from mesoforge.experiments.report_cli import report
 from mesoforge.experiments.reproduce_cli import reproduce
 from mesoforge.experiments.shapes_cli import shapes
-from mesoforge.experiments.study_cli import optimize, sample
+from mesoforge.experiments.store_cli import archive, restore, store
+from mesoforge.experiments.study_cli import optimize, resume, sample
 
 if TYPE_CHECKING:
     from mesoforge.physics.recipe import Recipe
@@ -60,6 +61,10 @@ app.add_command(shapes)
 for verb in (
     optimize,
     sample,
+    resume,
+    store,
+    archive,
+    restore,
     calibrate,
     init,
     validate,

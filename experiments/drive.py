@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
+from mesoforge.errors import InputError
 from mesoforge.experiments.assessing import assess_finished
 from mesoforge.experiments.cluster import Demand, pool_at
 from mesoforge.experiments.home import Home
@@ -25,6 +27,7 @@ from mesoforge.experiments.view import Follower, electrode_run
 from mesoforge.experiments.work import electrode_name, make_electrode, outcome_of
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.journal import Event, Journal
+from mesoforge.optimize.problem import OtherProblemError
 from mesoforge.optimize.trial import Measured, Trial, Value
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.record import read_yaml
@@ -99,10 +102,11 @@ def drive(
         InputError: the study's journal is of another problem, or another process drives it.
     """
     Store(home.store)
+    home.check_writable()
     _mind_cores(plan, complain)
     name = plan.study.name
     with home.only_driver(name):
-        campaign = Campaign(plan.problem, Journal(home.journal(name)), plan.study.strategy, stop=plan.stop)
+        campaign = _campaign(plan, home)
         keep_study(plan, home.study(name))
         _begin_with_known(campaign, plan, home)
         follower = Follower(plan, campaign, home, tracking_uri, complain)
@@ -120,6 +124,15 @@ def _begin_with_known(campaign: Campaign, plan: Plan, home: Home) -> None:
     if plan.study.start_from_known and plan.kind == "optimize" and not campaign.trials:
         for one in known_electrodes(plan, home):
             campaign.know(one.values, one.seed, one.outcome)
+
+
+def _campaign(plan: Plan, home: Home) -> Campaign:
+    """Return the campaign of a plan; where the study has changed since it began, a free name is offered."""
+    try:
+        return Campaign(plan.problem, Journal(home.journal(plan.study.name)), plan.study.strategy, stop=plan.stop)
+    except OtherProblemError as error:
+        free = next(name for n in count(2) if not home.study(name := f"{plan.study.name}-{n}").exists())
+        raise InputError(f"{error}: 'name: {free}' in the study or --name {free} is free") from None
 
 
 def _mind_cores(plan: Plan, complain: Say) -> None:
@@ -179,11 +192,26 @@ def keep_study(plan: Plan, folder: Path) -> None:
     temporary.replace(folder / "study.yaml")
 
 
-def kept_plan(home: Home, name: str) -> Plan:
-    """Return the plan of a study that was driven before."""
+def kept_plan(home: Home, name: str, changes: Mapping[str, Any] | None = None) -> Plan:
+    """Return the plan of a study that was driven before, with some of its keys changed."""
     kept = read_yaml(home.study(name) / "study.yaml")
     kind: Kind = "sample" if kept.pop("kind", "optimize") == "sample" else "optimize"
-    return Plan(Study.from_mapping(kept, name), kind)
+    return Plan(Study.from_mapping({**kept, **(changes or {})}, name), kind)
+
+
+def resumed_plan(home: Home, name: str, changes: Mapping[str, Any]) -> Plan:
+    """Return the plan of a study to go on with.
+
+    Raises:
+        InputError: there is no such study.
+    """
+    names = [one for one in home.studies() if one != SINGLE]
+    if name not in names:
+        raise InputError(
+            f"there is no study '{name}' in '{home.root}' to go on with: use one of {', '.join(names) or 'none yet'}, "
+            "or another --home."
+        )
+    return kept_plan(home, name, changes)
 
 
 def kept_campaign(plan: Plan, home: Home) -> Campaign:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,6 +55,23 @@ class Home:
     def studies(self) -> tuple[str, ...]:
         """Name the studies that have a journal."""
         return tuple(sorted(path.parent.name for path in (self.root / "studies").glob("*/journal.jsonl")))
+
+    def check_writable(self) -> None:
+        """Meet a home that cannot be written before anything is simulated.
+
+        Raises:
+            InputError: it is read-only, full, or another user's.
+        """
+        probe = self.root / f"probe-{uuid.uuid4().hex[:8]}"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe.write_text("written\n", encoding="utf-8")
+            probe.unlink()
+        except OSError as error:
+            raise InputError(
+                f"nothing can be written in the home folder '{self.root}' ({error.strerror}): make it writable, or "
+                "give another with --home."
+            ) from None
 
     @contextmanager
     def only_driver(self, name: str, patience_s: float = 0.0) -> Iterator[None]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from mesoforge.experiments.study import Kind, Plan
 
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def where_option(command: Command) -> Command:
+    """Add --where."""
+    words = "local, slurm, pbs, sge, lsf, a scheduler's address or file, or a YAML file of settings."
+    return click.option("--where", envvar="MESOFORGE_WHERE", help=words)(command)
+
+
+def log_option(command: Command) -> Command:
+    """Add --log."""
+    words = "What to show while it runs: progress (default), quiet, or one JSON object a line."
+    return click.option("--log", type=click.Choice(["progress", "quiet", "lines"]), help=words)(command)
+
+
 def _study_command(kind: Kind, text: str) -> click.Command:
     """Return the command that drives a study of one kind."""
 
@@ -23,10 +38,11 @@ def _study_command(kind: Kind, text: str) -> click.Command:
     @click.option("--budget", metavar="S+P+C", help="Simulations: start + proposed + confirmations, e.g. 6+6+2.")
     @click.option("--workers", type=click.IntRange(1, 1024), help="Simulations at a time.")
     @click.option("--strategy", help="How points are proposed: botorch, optuna-tpe, optuna-nsga2, sobol, ...")
-    @click.option("--where", envvar="MESOFORGE_WHERE", help="local, slurm, pbs, sge, lsf, tcp://HOST:PORT, or a file.")
+    @click.option("--name", help="Another name for the study, which then begins anew.")
+    @where_option
     @click.option("--synchronous", is_flag=True, default=None, help="Propose only when all that ran has ended.")
     @click.option("--dry-run", is_flag=True, help="Check the study and say what it would cost; simulate nothing.")
-    @click.option("--log", type=click.Choice(["progress", "quiet", "lines"]), help="What to show [default: progress].")
+    @log_option
     @home_option
     @tracking_option
     @json_option
@@ -53,7 +69,7 @@ def _changes(said: Mapping[str, Any]) -> dict[str, Any]:
 
     changes: dict[str, Any] = {"budget": parse_budget(said["budget"])} if said["budget"] else {}
     changes |= {"where": chosen_where(said["where"])} if said["where"] else {}
-    plain = {name: said[name] for name in ("workers", "strategy", "synchronous")}
+    plain = {name: said[name] for name in ("name", "workers", "strategy", "synchronous")}
     return changes | {name: value for name, value in plain.items() if value is not None}
 
 
@@ -92,3 +108,29 @@ sample = _study_command(
     mesoforge sample examples/force_field.yaml --budget 16+0+0
     """,
 )
+
+
+@click.command(cls=Explained)
+@click.argument("study")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Simulations at a time, in place of the study's.")
+@where_option
+@log_option
+@home_option
+@tracking_option
+@json_option
+def resume(study: str, home: Path, **said: Any) -> None:  # noqa: ANN401 - options of several types
+    r"""Go on with a study that was stopped, by its name; its file is not needed.
+
+    What was running when it stopped is made first; what was simulated is found in the store.
+
+    \b
+    mesoforge resume quickstart
+    mesoforge resume quickstart --where cluster.yaml --workers 64
+    """
+    from mesoforge.experiments.drive import resumed_plan
+    from mesoforge.experiments.home import Home
+    from mesoforge.experiments.where import chosen_where
+
+    changes = {"where": chosen_where(said["where"])} if said["where"] else {}
+    changes |= {"workers": said["workers"]} if said["workers"] else {}
+    run_study(resumed_plan(Home(home), study, changes), Home(home), said)

@@ -14,7 +14,7 @@ from mesoforge.errors import InputError
 from mesoforge.optimize.confirmed import Confirmed, confirmed
 from mesoforge.optimize.journal import Event, Journal
 from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, reference_point
-from mesoforge.optimize.problem import Budget, Problem, check_extension, difference
+from mesoforge.optimize.problem import Budget, OtherProblemError, Problem, check_extension, difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
 from mesoforge.optimize.space import ENOUGH
 from mesoforge.optimize.stopping import Stop
@@ -290,7 +290,7 @@ class Campaign:
     def _check_problem(self, first: Event) -> None:
         given = self.problem.definition()
         if found := difference({key: first.get(key, "absent") for key in given}, given):
-            raise InputError(
+            raise OtherProblemError(
                 f"{self._journal.path} holds another problem: {found}; "
                 "give this study a name of its own, or restore what it was"
             )

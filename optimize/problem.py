@@ -12,6 +12,11 @@ from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Value
 
+
+class OtherProblemError(InputError):
+    """A journal holds another problem than the one that was given."""
+
+
 SEEDS = 2**31 - 1  # seeds are 1 to this: what LAMMPS takes
 
 

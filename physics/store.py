@@ -86,7 +86,7 @@ class Store:
         folder = self.folder(stage, name)
         try:
             result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-            intact = all(_checksum(folder / file) == due for file, due in result["files"].items())
+            intact = all(checksum(folder / file) == due for file, due in result["files"].items())
             return Stored(folder, result["numbers"], found=True) if intact else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, half-written or damaged
             return None
@@ -132,7 +132,7 @@ class Store:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
         record = {"inputs": dict(inputs), "numbers": numbers, "files": _checksums(scratch)}
-        _write_json(scratch / RESULT, record)
+        write_json(scratch / RESULT, record)
         return self._publish(scratch, stage, name, numbers)
 
     def _scratch(self, stage: str, name: str) -> Path:
@@ -144,7 +144,7 @@ class Store:
         """Let the store appear with its mark in it, so that no other process meets a folder without one."""
         young = self.root.with_name(f"{self.root.name}-{uuid.uuid4().hex[:8]}")
         young.mkdir(parents=True)
-        _write_json(young / MARK, {"format": FORMAT})
+        write_json(young / MARK, {"format": FORMAT})
         try:
             young.replace(self.root)
         except OSError:  # another process was first
@@ -177,16 +177,15 @@ class Store:
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    return {
-        file.relative_to(folder).as_posix(): _checksum(file) for file in sorted(folder.rglob("*")) if file.is_file()
-    }
+    return {file.relative_to(folder).as_posix(): checksum(file) for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
-def _checksum(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write JSON under a temporary name, flush it to disk and move it into place."""
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     with temporary.open("w", encoding="utf-8") as file:

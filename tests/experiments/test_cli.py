@@ -49,6 +49,10 @@ VERBS = (
     "report",
     "export",
     "discharge",
+    "resume",
+    "store",
+    "archive",
+    "restore",
 )
 PATIENCE_S = 120.0
 MARK = "MESOFORGE_TEST_RUN"

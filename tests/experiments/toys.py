@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import signal
@@ -81,6 +82,16 @@ def _stage(stage: str, root: Path, folder: Path) -> dict[str, Any]:
     time.sleep(0.2)
     (folder / "made.txt").write_text(stage, encoding="utf-8")
     return {"made": 1.0}
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return sha256_of(path.read_bytes())
 
 
 def stages_made(root: Path) -> Counter[str]:
