@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TOGETHER: Final = "#e69f00"
 _TALL: Final = 0.38
+_SIDES: Final[tuple[Literal["left", "center", "right"], ...]] = ("left", "center", "right")
 
 
 def slices_chart(
@@ -60,7 +61,7 @@ def _draw_slice(axes: Axes, cut: Slice, one: Variable, output: str, through: Map
         axes.set(xscale=one.scale, xlim=(one.low, one.high))
         axes.set_xticks(ends, [number(end) for end in ends])
         axes.minorticks_off()
-        for label, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
+        for label, side in zip(axes.get_xticklabels(), _SIDES, strict=True):
             label.set_horizontalalignment(side)  # or the ends of neighbours would meet
     axes.axvline(here, color=INK, lw=0.9, ls=":")
 
