@@ -24,7 +24,7 @@ from scipy.stats import t
 from mesoforge.experiments.canvas import new_figure, save, style
 from mesoforge.experiments.converge import make_measured
 from mesoforge.experiments.home import Home
-from mesoforge.experiments.pool import local_pool
+from mesoforge.experiments.pool import each, local_pool
 from mesoforge.physics.recipe import Recipe
 
 SPHERES = "spheres"
@@ -51,17 +51,9 @@ SHOWN = {
 
 def made(recipes: Sequence[Recipe], home: Home, workers: int) -> list[dict[str, Any]]:
     """Make all electrodes; return what ``converge`` would."""
-    found: dict[int, dict[str, Any]] = {}
+    calls = [(recipe.model_dump(mode="json"), str(home.root.resolve())) for recipe in recipes]
     with local_pool(workers) as pool:
-        waiting = list(enumerate(recipes))
-        while len(found) < len(recipes):
-            while waiting and len(recipes) - len(waiting) - len(found) < pool.slots:
-                number, recipe = waiting.pop(0)
-                pool.submit(number, make_measured, recipe.model_dump(mode="json"), str(home.root.resolve()))
-            number, outcome = pool.next()
-            found[number] = outcome
-            print(f"  {len(found)} of {len(recipes)}", flush=True)
-    return [found[number] for number in range(len(recipes))]
+        return each(pool, make_measured, calls, lambda _, done: print(f"  {done} of {len(recipes)}", flush=True))
 
 
 def column(electrodes: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
@@ -106,7 +98,7 @@ def draw(results: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> Path
 def loaded(electrode: Mapping[str, Any], level: np.ndarray) -> np.ndarray:
     """Return the porosity at which an electrode first bore each pressure, (n,)."""
     most = np.maximum.accumulate(np.array(electrode["pressure"]))
-    return np.interp(level, most, np.array(electrode["porosity"]))
+    return np.asarray(np.interp(level, most, np.array(electrode["porosity"])))
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from mesoforge.experiments.comparing import compared
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.measuring import find_image
 from mesoforge.experiments.paper import IMPOSED, PRESSED, Made, Scope, plan
-from mesoforge.experiments.pool import Pool
+from mesoforge.experiments.pool import Pool, each
 from mesoforge.experiments.tracking import Tracker
 from mesoforge.experiments.view import electrode_run
 from mesoforge.optimize.trial import Failed, Measured
@@ -60,16 +60,9 @@ def reproduce(scope: Scope, home: Home, pool: Pool, watch: Watch) -> list[Json]:
         Per electrode of the plan what was asked, and what was found or why it failed.
     """
     tasks = plan(scope)
-    found: dict[int, Json] = {}
-    waiting = list(enumerate(tasks))
-    while len(found) < len(tasks):
-        while waiting and len(tasks) - len(waiting) - len(found) < pool.slots:
-            number, made = waiting.pop(0)
-            pool.submit(number, answer, made.recipe.model_dump(mode="json"), str(home.root.resolve()))
-        number, outcome = pool.next()
-        found[number] = outcome
-        watch(tasks[number].words, len(found), len(tasks))
-    return [_asked(made) | found[number] for number, made in enumerate(tasks)]
+    calls = [(made.recipe.model_dump(mode="json"), str(home.root.resolve())) for made in tasks]
+    found = each(pool, answer, calls, lambda number, done: watch(tasks[number].words, done, len(tasks)))
+    return [_asked(made) | one for made, one in zip(tasks, found, strict=True)]
 
 
 def _asked(made: Made) -> Json:
