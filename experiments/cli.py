@@ -12,6 +12,7 @@ import click
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.calibrate_cli import calibrate
+from mesoforge.experiments.crush_cli import crush
 from mesoforge.experiments.export_cli import discharge, export
 from mesoforge.experiments.learned_cli import predict, sensitivity
 from mesoforge.experiments.manners_cli import completion, doctor, fields, init, schema, show_cost, validate
@@ -41,6 +42,7 @@ def app(*, debug: bool) -> None:
     mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
     mesoforge measure tomogram.tif --voxel 0.4      measure any labelled image
     mesoforge viscosity                             shear the slurry: viscosity against shear rate
+    mesoforge crush                                 crush bonded particles: modulus and strength
     mesoforge shapes extract stack.tif -o nmc.h5    real particles from a tomogram
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
     mesoforge forcefield show                       how beads act on one another, and what is fitted
@@ -53,7 +55,7 @@ def app(*, debug: bool) -> None:
 
 
 app.add_command(shapes)
-for verb in (calibrate, init, validate, schema, fields, doctor, completion, report, export, discharge):
+for verb in (calibrate, crush, init, validate, schema, fields, doctor, completion, report, export, discharge):
     app.add_command(verb)
 
 
