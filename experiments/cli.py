@@ -12,6 +12,7 @@ import click
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.calibrate_cli import calibrate
+from mesoforge.experiments.crush_cli import crush
 from mesoforge.experiments.explore_cli import explore
 from mesoforge.experiments.export_cli import discharge, export
 from mesoforge.experiments.learned_cli import assess, predict, sensitivity, tell
@@ -44,6 +45,7 @@ def app(*, debug: bool) -> None:
     mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
     mesoforge measure tomogram.tif --voxel 0.4      measure any labelled image
     mesoforge viscosity                             shear the slurry: viscosity against shear rate
+    mesoforge crush                                 crush bonded particles: modulus and strength
     mesoforge shapes extract stack.tif -o nmc.h5    real particles from a tomogram
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
     mesoforge forcefield show                       how beads act on one another, and what is fitted
@@ -66,6 +68,7 @@ for verb in (
     archive,
     restore,
     calibrate,
+    crush,
     init,
     validate,
     schema,

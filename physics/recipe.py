@@ -20,6 +20,8 @@ OWN_SIZES = ("lognormal", "library")
 """What ``particles.sizes`` may be besides the name of a file."""
 LIBRARY_ONLY = ("sizes", "weighting", "scaled", "mirrored")
 """What of ``particles`` is read with a library only."""
+CALENDERED_ONLY = ("bonded",)
+"""What of ``particles`` only the calender reads."""
 GENERATED_ONLY = ("source", "sphericity", "sphericity_sd", "roughness")
 """What of ``particles`` is read without one only."""
 ROOM = 1.5
@@ -103,6 +105,8 @@ class Particles(Record):
     """Height of the lumps relative to the local radius."""
     primary_diameter: float = Field(default=1.284, gt=0.1)
     """Edge of the cubic voxel that one bead stands for, and the bead's contact diameter [um]."""
+    bonded: bool = False
+    """Whether particles deform and crack under the calender, their beads bound by breakable bonds; else rigid."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
