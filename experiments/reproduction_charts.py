@@ -23,6 +23,8 @@ SERIES: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("94", PREDICTED): ("94 %, predicted", "#2c6fbb"),
 }
 """What is drawn in which colour; told apart by colour-blind people too."""
+TOUCHED: Final = 0.5
+"""Pressure up to which the plane only settles the loose beads at the surface, in jerks [MPa]."""
 STATES: Final = {"dried": "#8a8f98", "calendered": "#c0392b"}
 
 
@@ -104,7 +106,7 @@ def pressure(series: Mapping[tuple[str, str], Rows], path: Path) -> Path | NoPic
             label, colour = SERIES[key]
             for place, row in enumerate(_farthest(rows)):
                 felt = np.array(row["curve"]["pressure"])
-                on = felt > 0.5  # below that the plane hardly touches the coating
+                on = slice(int(np.flatnonzero(felt < TOUCHED).max(initial=-1)) + 1, None)
                 axes.plot(felt[on], np.array(row["curve"]["porosity"])[on], color=colour, lw=1, alpha=0.7,
                           label=None if place else f"{label}: under load")  # fmt: skip
             after = np.array([(number("calendering_pressure")(row), number("porosity")(row)) for row in rows.rows])
