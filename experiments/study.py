@@ -17,6 +17,7 @@ from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space, Variable
 from mesoforge.optimize.strategies import strategy
 from mesoforge.optimize.trial import Trial, Value
+from mesoforge.physics.fragments import CRACKING
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.manufacture import identity
 from mesoforge.physics.measurement import PROPERTIES
@@ -98,12 +99,21 @@ class Plan:
         for name in self.problem.objectives.names:
             if name not in PROPERTIES:
                 raise InputError(f"objective '{name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+            if name in CRACKING and not self._may_crack:
+                raise InputError(
+                    f"objective '{name}' is of bonded particles but these are rigid: set particles.bonded to true."
+                )
         for one in self.problem.objectives.each:
             if one.target is not None and one.target > 1 and quantity(one.name).unit == "%":
                 raise InputError(
                     f"objective '{one.name}' is to match {one.target:g} but is a fraction, at most 1: "
                     f"write {one.target / 100:g} for {one.target:g} %, and the tolerance likewise."
                 )
+
+    @property
+    def _may_crack(self) -> bool:
+        """Whether particles are bonded in any of the study's electrodes."""
+        return self.base.particles.bonded or "particles.bonded" in self.problem.space.names
 
     def _check_variables(self) -> None:
         variables = self.problem.space.variables
