@@ -24,6 +24,7 @@ from mesoforge.optimize.stopping import stop
 from mesoforge.optimize.strategies import strategy
 from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Trial, Value
+from mesoforge.physics.fragments import CRACKING
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.manufacture import identity
 from mesoforge.physics.measurement import PROPERTIES
@@ -149,6 +150,10 @@ class Plan:
         for name in self.problem.objectives.names:
             if name not in PROPERTIES:
                 raise InputError(f"objective '{name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+            if name in CRACKING and not self._may_crack:
+                raise InputError(
+                    f"objective '{name}' is of bonded particles but these are rigid: set particles.bonded to true."
+                )
         for one in self.problem.objectives.each:
             if one.target is not None and one.target > 1 and quantity(one.name).unit == "%":
                 raise InputError(
@@ -175,6 +180,11 @@ class Plan:
                 )
         for values in () if self.draws is None else self.draws.ends():
             self._check_recipe(values)
+
+    @property
+    def _may_crack(self) -> bool:
+        """Whether particles are bonded in any of the study's electrodes."""
+        return self.base.particles.bonded or "particles.bonded" in self.problem.space.names
 
     def _check_variables(self) -> None:
         variables = self.problem.space.variables

@@ -88,6 +88,11 @@ WRONG = [
         id="objective that is no property",
     ),
     pytest.param(
+        {"objectives": {"broken_bonds": "minimize"}},
+        "objective 'broken_bonds' is of bonded particles but these are rigid: set particles.bonded to true.",
+        id="cracks of rigid particles",
+    ),
+    pytest.param(
         {"objectives": {"porosity": {"match": 0.3}}},
         "porosity is to be matched, but no target with a tolerance above 0 came: give both",
         id="target without tolerance",
