@@ -100,7 +100,9 @@ def drive(
     _mind_cores(plan, complain)
     name = plan.study.name
     with home.only_driver(name):
-        campaign = Campaign(plan.problem, Journal(home.journal(name)), plan.study.strategy, stop=plan.stop)
+        campaign = Campaign(
+            plan.problem, Journal(home.journal(name)), plan.study.strategy, stop=plan.stop, repeat=plan.study.repeat
+        )
         keep_study(plan, home.study(name))
         _begin_with_known(campaign, plan, home)
         follower = Follower(plan, campaign, home, tracking_uri, complain)
@@ -178,7 +180,9 @@ def kept_campaign(plan: Plan, home: Home) -> Campaign:
     journal = Journal(home.journal(plan.study.name)).reading()
     began = next(iter(journal.events()), {})
     context = cast("dict[str, Value]", began.get("context", plan.problem.context))
-    return Campaign(replace(plan.problem, context=context), journal, plan.study.strategy, stop=plan.stop)
+    return Campaign(
+        replace(plan.problem, context=context), journal, plan.study.strategy, stop=plan.stop, repeat=plan.study.repeat
+    )
 
 
 def sync(home: Home, name: str, tracking_uri: str | None = None) -> int:

@@ -63,6 +63,8 @@ class Study(Record):
     """How many simulations: ``start``, ``proposed``, ``confirmations`` and perhaps ``replicates`` of each of these."""
     stop: str | None = None
     """When to end the proposals early, in words: ``hypervolume gained less than 1 % over 8 simulations``."""
+    repeat: bool = False
+    """With one aim: whether a measured recipe is proposed once more where that tells more than a new one."""
     average_over: str | None = None
     """Path of a calibration's ``posterior.csv``: each simulation draws its force field from it, by its seed."""
     strategy: str = "botorch"

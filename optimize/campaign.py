@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
 
 LEAST_TO_LEARN = 2  # measured trials; below, Sobol points are proposed
+MOST_TO_REPEAT = 16  # best trials of which one may be made again
 TRIES = 64  # Sobol points that may stand in for a proposal that is not admissible
 
 
@@ -52,7 +53,9 @@ class Campaign:
     probably fails.
 
     ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold. ``stop``
-    may end the proposals before the budget is spent.
+    may end the proposals before the budget is spent. With ``repeat`` and one aim, a measured point is proposed once
+    more where that is expected to tell more of the best than the new point. The surrogate's noise is that of replicates
+    once these are enough.
 
     Raises:
         InputError: The journal is of another problem, or its budget was larger.
@@ -67,9 +70,11 @@ class Campaign:
         learn: Builder | None = gaussian_process,
         clock: Callable[[], float] = time.time,
         stop: Stop | None = None,
+        repeat: bool = False,
     ) -> None:
         self.problem = problem
         self._journal, self._learn, self._clock, self._stop = journal, learn, clock, stop
+        self._repeat = repeat and problem.objectives.one_aim
         check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
         self._trials: dict[int, Trial] = {}
@@ -322,7 +327,22 @@ class Campaign:
         point = self._proposed(view)
         if point is None or not view.admissible(point):
             return self._trial("sobol", _stand_in(view), view.surrogate)
-        return self._trial(self._strategy.origin, point, view.surrogate)
+        return self._again(point, view) or self._trial(self._strategy.origin, point, view.surrogate)
+
+    def _again(self, point: Array, view: View) -> Trial | None:
+        """Return a measured trial's values once more, if that is worth more than a new point."""
+        from mesoforge.surrogate.gp import GaussianProcess
+        from mesoforge.surrogate.replicates import worth_repeating
+
+        if not self._repeat or self.pending or not isinstance(view.surrogate, GaussianProcess):
+            return None
+        best = np.argsort(-view.ranked, kind="stable")[:MOST_TO_REPEAT]
+        rows = best[np.sort(np.unique(view.X[best], axis=0, return_index=True)[1])]
+        chosen = worth_repeating(view.surrogate, view.X[rows], point, view.rank)
+        if chosen is None:
+            return None
+        trial = self._trial("repeat", view.X[rows[chosen]], view.surrogate)
+        return replace(trial, values=self.measured[rows[chosen]].values)
 
     def _proposed(self, view: View) -> Array | None:
         try:
@@ -430,16 +450,19 @@ class Campaign:
             return None
         numbers = tuple(trial.number for trial in known)
         if self._last_learned is None or self._last_learned[0] != numbers:
-            fitted = self._learn(
-                Table(
-                    self._points(known),
-                    self._properties(known),
-                    self._outputs,
-                    categories=self.problem.space.categories,
-                )
-            )
+            fitted = self._learn(self._table(known))
             self._last_learned = numbers, fitted
         return self._last_learned[1]
+
+    def _table(self, known: tuple[Trial, ...]) -> Table:
+        """Return trials as training data, with the noise that replicates show once they are enough."""
+        categories = self.problem.space.categories
+        table = Table(self._points(known), self._properties(known), self._outputs, categories=categories)
+        if len({tuple(trial.values.values()) for trial in known}) == len(known):
+            return table
+        from mesoforge.surrogate.replicates import with_known_noise
+
+        return with_known_noise(table, [trial.seed for trial in known])
 
     def _estimates(self, surrogate: Surrogate, point: Array) -> dict[str, Estimate]:
         means, sds = surrogate.predict(point[None])

@@ -62,7 +62,11 @@ class View:
     @property
     def ranked(self) -> Array:
         """The one aim of the measured trials (n,), those that break limits below all others, by how much (Deb 2000)."""
-        aim, excess = self.aims[:, 0], self.objectives.excess(self.Y)
+        return self.rank(self.Y)
+
+    def rank(self, Y: Array) -> Array:
+        """Return the same of any outputs (n, k)."""
+        aim, excess = self.objectives.aims(Y)[:, 0], self.objectives.excess(Y)
         return np.asarray(np.where(excess > 0, aim.min(initial=0) - 1 - excess, aim))
 
     @property

@@ -21,7 +21,7 @@ WRONG = [
         {"objective": {}},
         "FILE: 'objective' is not a known key: use one of name, note, recipe, variables, "
         "input_constraints, derived, objectives, constraints, budget, stop, "
-        "average_over, strategy, seed, start_from_known, workers, or remove it.",
+        "repeat, average_over, strategy, seed, start_from_known, workers, or remove it.",
         id="unknown key",
     ),
     pytest.param(
