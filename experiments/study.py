@@ -16,10 +16,11 @@ from mesoforge.experiments.record import check_study_name
 from mesoforge.experiments.units import quantity
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Space, Variable
 from mesoforge.optimize.stopping import stop
 from mesoforge.optimize.strategies import strategy
-from mesoforge.optimize.strategies.sobol import sobol_points
+from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Trial, Value
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.manufacture import identity
@@ -59,6 +60,8 @@ class Study(Record):
     """Properties by name: ``minimize``, ``maximize``, or ``{match: VALUE, tolerance: VALUE}``."""
     constraints: dict[str, Any] = Field(default_factory=dict)
     """Bounds of measured properties: ``{at_least: VALUE}``, ``{at_most: VALUE}`` or ``{between: [LOW, HIGH]}``."""
+    tolerances: dict[str, Any] = Field(default_factory=dict)
+    """How exactly variables are kept in production, by name: ``5 %`` of the value, or a number in its unit."""
     budget: dict[str, int] = Field(default_factory=dict)
     """How many simulations: ``start``, ``proposed``, ``confirmations`` and perhaps ``replicates`` of each of these."""
     stop: str | None = None
@@ -95,14 +98,16 @@ class Plan:
         self.base = _base(study, folder)
         self.stop = None if study.stop is None else stop(study.stop)
         self.draws = None if study.average_over is None else Draws.read((folder / study.average_over).absolute())
+        space = Space.from_mapping(study.variables, study.input_constraints, study.derived)
         self.problem = Problem(
             name=_free_name(study.name),
-            space=Space.from_mapping(study.variables, study.input_constraints, study.derived),
+            space=space,
             objectives=Objectives.from_mapping(
                 *((study.objectives, study.constraints) if kind == "optimize" else ({},))
             ),
             budget=_budget(study, kind),
             seed=study.seed,
+            tolerances=Tolerances.from_mapping(study.tolerances if kind == "optimize" else {}, space) or None,
             context=_context(self.base, kind) | ({} if self.draws is None else {"average_over": self.draws.digest}),
         )
         strategy(study.strategy)

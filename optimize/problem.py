@@ -10,6 +10,7 @@ import numpy as np
 from mesoforge.errors import InputError
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.space import Space
+from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Value
 
 SEEDS = 2**31 - 1  # seeds are 1 to this: what LAMMPS takes
@@ -48,6 +49,8 @@ class Budget:
 class Problem:
     """A campaign's definition; ``context`` holds whatever else its outcomes depend on, such as the fixed recipe.
 
+    With ``tolerances`` of inputs, what is best is so on average over them.
+
     Raises:
         InputError: The seed is no whole number from 0.
     """
@@ -58,6 +61,7 @@ class Problem:
     budget: Budget
     seed: int = 0
     context: Mapping[str, Value] = field(default_factory=dict)
+    tolerances: Tolerances | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -71,6 +75,7 @@ class Problem:
             "objectives": {"order": list(self.objectives.names), **self.objectives.to_mapping()},
             **({"constraints": limits} if limits else {}),
             **self.space.ties,
+            **({"tolerances": self.tolerances.to_mapping()} if self.tolerances else {}),
             "seed": self.seed,
             "context": dict(self.context),
         }

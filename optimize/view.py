@@ -10,6 +10,7 @@ import numpy as np
 
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.space import Space
+from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Origin
 from mesoforge.surrogate.table import Array, Surrogate, Table
 
@@ -43,6 +44,7 @@ class View:
     start: int
     surrogate: Surrogate | None = None
     viability: Viability | None = None
+    tolerances: Tolerances | None = None
 
     @property
     def dimensions(self) -> int:
