@@ -12,8 +12,8 @@ import numpy as np
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.problem import Planned
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Space
-from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Value
 from mesoforge.physics.store import digest
 

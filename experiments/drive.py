@@ -129,7 +129,13 @@ def _begin_with_known(campaign: Campaign, plan: Plan, home: Home) -> None:
 def _campaign(plan: Plan, home: Home) -> Campaign:
     """Return the campaign of a plan; where the study has changed since it began, a free name is offered."""
     try:
-        return Campaign(plan.problem, Journal(home.journal(plan.study.name)), plan.study.strategy, stop=plan.stop)
+        return Campaign(
+            plan.problem,
+            Journal(home.journal(plan.study.name)),
+            plan.study.strategy,
+            stop=plan.stop,
+            repeat=plan.study.repeat,
+        )
     except OtherProblemError as error:
         free = next(name for n in count(2) if not home.study(name := f"{plan.study.name}-{n}").exists())
         raise InputError(f"{error}: 'name: {free}' in the study or --name {free} is free") from None
@@ -219,7 +225,9 @@ def kept_campaign(plan: Plan, home: Home) -> Campaign:
     journal = Journal(home.journal(plan.study.name)).reading()
     began = next(iter(journal.events()), {})
     context = cast("dict[str, Value]", began.get("context", plan.problem.context))
-    return Campaign(replace(plan.problem, context=context), journal, plan.study.strategy, stop=plan.stop)
+    return Campaign(
+        replace(plan.problem, context=context), journal, plan.study.strategy, stop=plan.stop, repeat=plan.study.repeat
+    )
 
 
 def sync(home: Home, name: str, tracking_uri: str | None = None) -> int:

@@ -46,7 +46,9 @@ def tell(home: Home, study: str, path: Path) -> dict[str, Any]:
     plan = kept_plan(home, study)
     rows = read_measured(path, plan)
     with home.only_driver(study):
-        campaign = Campaign(plan.problem, Journal(home.journal(study)), plan.study.strategy, stop=plan.stop)
+        campaign = Campaign(
+            plan.problem, Journal(home.journal(study)), plan.study.strategy, stop=plan.stop, repeat=plan.study.repeat
+        )
         gp = campaign.surrogate()
         if not isinstance(gp, GaussianProcess) or len(gp.table) < LEAST:
             raise InputError(

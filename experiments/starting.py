@@ -49,6 +49,8 @@ budget:                          # simulations
   start: 6                       # spread over the space before there is anything to learn from
   proposed: 6                    # where the surrogate expects most
   confirmations: 2               # the best again, with new seeds
+tolerances: {}                   # how far inputs may stray, as {calendering.pressure: 5 %}: best on average within them
+repeat: false                    # true: measure a recipe again where that tells more than a new one
 stop:                            # ends the proposals early, as: hypervolume gained less than 1 % over 8 simulations
 average_over:                    # a calibration's posterior.csv: each simulation draws its force field from it
 start_from_known: true           # begin with those electrodes made before that this study might have made

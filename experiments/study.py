@@ -19,10 +19,11 @@ from mesoforge.experiments.units import quantity
 from mesoforge.experiments.where import Where
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Variable
 from mesoforge.optimize.stopping import stop
 from mesoforge.optimize.strategies import strategy
-from mesoforge.optimize.strategies.sobol import sobol_points
+from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Trial, Value
 from mesoforge.physics.fragments import CRACKING
 from mesoforge.physics.lammps.execute import version
@@ -67,10 +68,14 @@ class Study(Record):
     """Properties by name: ``minimize``, ``maximize``, or ``{match: VALUE, tolerance: VALUE}``."""
     constraints: dict[str, Any] = Field(default_factory=dict)
     """Bounds of measured properties: ``{at_least: VALUE}``, ``{at_most: VALUE}`` or ``{between: [LOW, HIGH]}``."""
+    tolerances: dict[str, Any] = Field(default_factory=dict)
+    """How exactly variables are kept in production, by name: ``5 %`` of the value, or a number in its unit."""
     budget: dict[str, int] = Field(default_factory=dict)
     """How many simulations: ``start``, ``proposed``, ``confirmations`` and perhaps ``replicates`` of each of these."""
     stop: str | None = None
     """When to end the proposals early, in words: ``hypervolume gained less than 1 % over 8 simulations``."""
+    repeat: bool = False
+    """With one aim: whether a measured recipe is proposed once more where that tells more than a new one."""
     average_over: str | None = None
     """Path of a calibration's ``posterior.csv``: each simulation draws its force field from it, by its seed."""
     strategy: str = "botorch"
@@ -116,6 +121,7 @@ class Plan:
             ),
             budget=laid.budget,
             seed=study.seed,
+            tolerances=Tolerances.from_mapping(study.tolerances if kind == "optimize" else {}, laid.space) or None,
             context=_context(self.base, kind)
             | ({"design": laid.name} if laid.name else {})
             | ({} if self.draws is None else {"average_over": self.draws.digest}),

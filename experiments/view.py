@@ -107,7 +107,8 @@ def _note(plan: Plan, campaign: Campaign) -> str:
         f"**Variables**\n{variables}\n\n"
         "Each child run is one simulated electrode; `pred/...` is what the surrogate foretold before it was made, and "
         "`pred/..._z` by how many standard deviations the physics differed. `origin`: sobol (start), bo (proposed), "
-        "confirm (a proposal again, with a new seed), known (made before this study)."
+        "confirm (a proposal again, with a new seed), known (made before this study), repeat (a recipe "
+        "once more, with a new seed)."
     )
 
 

@@ -14,8 +14,8 @@ from mesoforge.optimize.journal import Event, Journal
 from mesoforge.optimize.posterior import Posterior, Targets, posterior
 from mesoforge.optimize.problem import difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Space
-from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Estimate, Measured, Origin, Outcome, Trial, Value
 from mesoforge.optimize.view import VIABLE
 from mesoforge.surrogate.table import Array, Surrogate, Table

@@ -6,33 +6,30 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.confirmed import Confirmed, confirmed
 from mesoforge.optimize.journal import Event, Journal
-from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, reference_point
+from mesoforge.optimize.learning import estimates, measured, points, properties, stand_in, training_table, viability
+from mesoforge.optimize.pareto import best_first, hypervolume, in_order, pareto_mask, reference_point, standing
 from mesoforge.optimize.problem import Budget, OtherProblemError, Problem, check_extension, difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
-from mesoforge.optimize.space import ENOUGH
 from mesoforge.optimize.stopping import Stop
 from mesoforge.optimize.strategies import check_follows
 from mesoforge.optimize.strategies import strategy as strategy_named
-from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
-from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial, Value
+from mesoforge.optimize.strategies.sobol import SOBOL
+from mesoforge.optimize.trial import Failed, Measured, Origin, Outcome, Trial, Value
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
-from mesoforge.surrogate.validation import least_sd
-
-if TYPE_CHECKING:
-    from mesoforge.surrogate.viability import Viability
 
 Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
 
 LEAST_TO_LEARN = 2  # measured trials; below, Sobol points are proposed
-TRIES = 64  # Sobol points that may stand in for a proposal that is not admissible
+MOST_TO_REPEAT = 16  # best trials of which one may be made again
+AROUND = 32  # places within the tolerances of inputs
 
 
 def gaussian_process(table: Table) -> Surrogate:
@@ -52,7 +49,9 @@ class Campaign:
     probably fails.
 
     ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold. ``stop``
-    may end the proposals before the budget is spent.
+    may end the proposals before the budget is spent. With ``repeat`` and one aim, a measured point is proposed once
+    more where that is expected to tell more of the best than the new point. The surrogate's noise is that of replicates
+    once these are enough.
 
     Raises:
         InputError: The journal is of another problem, or its budget was larger.
@@ -67,9 +66,11 @@ class Campaign:
         learn: Builder | None = gaussian_process,
         clock: Callable[[], float] = time.time,
         stop: Stop | None = None,
+        repeat: bool = False,
     ) -> None:
         self.problem = problem
         self._journal, self._learn, self._clock, self._stop = journal, learn, clock, stop
+        self._repeat = repeat and problem.objectives.one_aim
         check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
         self._trials: dict[int, Trial] = {}
@@ -97,7 +98,7 @@ class Campaign:
     @property
     def measured(self) -> tuple[Trial, ...]:
         """Trials that have properties, by number."""
-        return _measured(self.trials)
+        return measured(self.trials)
 
     @property
     def ended(self) -> tuple[Trial, ...]:
@@ -136,8 +137,8 @@ class Campaign:
 
     def feasible(self, trials: Iterable[Trial] | None = None) -> tuple[Trial, ...]:
         """Return the measured trials that keep every limit, of all or of some."""
-        known = self.measured if trials is None else _measured(trials)
-        kept = self.objectives.feasible(self._properties(known))
+        known = self.measured if trials is None else measured(trials)
+        kept = self.objectives.feasible(properties(self.problem, known))
         return tuple(trial for trial, good in zip(known, kept, strict=True) if good)
 
     def hypervolume(self, outcomes: int | None = None) -> float | None:
@@ -282,9 +283,9 @@ class Campaign:
     def _freeze_reference(self) -> None:
         start = self._explored()[: self.problem.budget.start]
         waiting = len(start) < self.problem.budget.start or any(trial.pending for trial in start)
-        known = _measured(start) if len(_measured(start)) >= LEAST_TO_LEARN else self.measured
+        known = measured(start) if len(measured(start)) >= LEAST_TO_LEARN else self.measured
         if self._names and self._reference is None and not waiting and len(known) >= LEAST_TO_LEARN:
-            point = reference_point(self.objectives, self._properties(known))
+            point = reference_point(self.objectives, properties(self.problem, known))
             self._record({"event": "reference", "scores": dict(zip(self._names, point.tolist(), strict=True))})
 
     def _check_problem(self, first: Event) -> None:
@@ -326,8 +327,23 @@ class Campaign:
         view = self._view(self.surrogate())
         point = self._proposed(view)
         if point is None or not view.admissible(point):
-            return self._trial("sobol", _stand_in(view), view.surrogate)
-        return self._trial(self._strategy.origin, point, view.surrogate)
+            return self._trial("sobol", stand_in(view), view.surrogate)
+        return self._again(point, view) or self._trial(self._strategy.origin, point, view.surrogate)
+
+    def _again(self, point: Array, view: View) -> Trial | None:
+        """Return a measured trial's values once more, if that is worth more than a new point."""
+        from mesoforge.surrogate.gp import GaussianProcess
+        from mesoforge.surrogate.replicates import worth_repeating
+
+        if not self._repeat or self.pending or not isinstance(view.surrogate, GaussianProcess):
+            return None
+        best = np.argsort(-view.ranked, kind="stable")[:MOST_TO_REPEAT]
+        rows = best[np.sort(np.unique(view.X[best], axis=0, return_index=True)[1])]
+        chosen = worth_repeating(view.surrogate, view.X[rows], point, view.rank)
+        if chosen is None:
+            return None
+        trial = self._trial("repeat", view.X[rows[chosen]], view.surrogate)
+        return replace(trial, values=self.measured[rows[chosen]].values)
 
     def _proposed(self, view: View) -> Array | None:
         try:
@@ -338,22 +354,34 @@ class Campaign:
     def _confirmation(self) -> Trial | None:
         if not self._confirmations_left():
             return None
-        known = _measured(self._first())
+        known = measured(self._first())
         surrogate = self._learned(known)
         number = self._to_confirm(known, surrogate)
         point = self.problem.space.to_unit(self._trials[number].values)
         return replace(self._trial("confirm", point, surrogate), values=self._trials[number].values, confirms=number)
 
     def _to_confirm(self, known: tuple[Trial, ...], surrogate: Surrogate | None) -> int:
-        Y = self._properties(known) if surrogate is None else surrogate.predict(self._points(known))[0]
-        order = best_first(self.objectives, Y, self._reference_or_inferred(Y))
+        order = self._best_first(known, surrogate)
         chosen = [known[row].number for row in order[: self.problem.budget.confirmations]]
         return min(chosen, key=lambda number: self._confirmed()[number])
+
+    def _best_first(self, known: tuple[Trial, ...], surrogate: Surrogate | None) -> list[int]:
+        """Return the rows of trials, the best first by the model's means, over the tolerances of inputs if given."""
+        if surrogate is None:
+            Y = properties(self.problem, known)
+            return best_first(self.objectives, Y, self._reference_or_inferred(Y))
+        X, tolerances = points(self.problem, known), self.problem.tolerances
+        if not tolerances:
+            Y = surrogate.predict(X)[0]
+            return best_first(self.objectives, Y, self._reference_or_inferred(Y))
+        around = tolerances.around(X, AROUND)
+        Y = surrogate.predict(around.reshape(-1, X.shape[1]))[0]
+        return in_order(standing(self.objectives, Y, AROUND), self._reference_or_inferred(Y))
 
     def _trial(self, origin: Origin, point: Array, surrogate: Surrogate | None = None) -> Trial:
         number = len(self._trials)
         values = self.problem.space.from_unit(point)
-        prediction = {} if surrogate is None else self._estimates(surrogate, self.problem.space.to_unit(values))
+        prediction = {} if surrogate is None else estimates(self.problem, surrogate, self.problem.space.to_unit(values))
         return Trial(number, origin, values, self.problem.trial_seed(number), self._clock(), prediction)
 
     # What they need
@@ -382,7 +410,7 @@ class Campaign:
         return self._stop.reached(after, lambda ago: self._volume(numbers[: len(numbers) - ago]), met)
 
     def _meets(self, trial: Trial) -> bool:
-        Y = self._properties((trial,))
+        Y = properties(self.problem, (trial,))
         return bool(self.objectives.feasible(Y)[0] and self.objectives.shortfall(Y)[0] == 0)
 
     def _first(self) -> tuple[Trial, ...]:
@@ -394,35 +422,28 @@ class Campaign:
 
     def _confirmations_left(self) -> int:
         budget = self.problem.budget
-        points = min(budget.confirmations, len(_measured(self._first())))
-        return max(points * budget.replicates - self._confirmed().total(), 0)
+        recipes = min(budget.confirmations, len(measured(self._first())))
+        return max(recipes * budget.replicates - self._confirmed().total(), 0)
 
     def _view(self, surrogate: Surrogate | None) -> View:
-        Y = self._properties(self.measured)
+        Y = properties(self.problem, self.measured)
         number = len(self._trials) - sum(trial.origin == "known" for trial in self.trials)
         return View(
             space=self.problem.space,
             objectives=self.objectives,
-            X=self._points(self.measured),
+            X=points(self.problem, self.measured),
             Y=Y,
-            pending=self._points(self.pending),
-            failed=self._points(trial for trial in self.trials if trial.failed_in_physics),
+            pending=points(self.problem, self.pending),
+            failed=points(self.problem, [trial for trial in self.trials if trial.failed_in_physics]),
             reference=self._reference_or_inferred(Y),
             number=number,
             seed=self.problem.strategy_seed(number),
             campaign_seed=self.problem.seed,
             start=self.problem.budget.start,
             surrogate=surrogate,
-            viability=self._viability(),
+            viability=viability(self.problem, self.trials),
+            tolerances=self.problem.tolerances or None,
         )
-
-    def _viability(self) -> Viability | None:
-        failed = [trial for trial in self.trials if trial.failed_in_physics]
-        if not failed or not self.measured:
-            return None
-        from mesoforge.surrogate.viability import fit_viability
-
-        return fit_viability(self._points(self.measured), self._points(failed), self.problem.space.categories)
 
     def _reference_or_inferred(self, Y: Array) -> Array:
         if self._reference is not None:
@@ -435,32 +456,12 @@ class Campaign:
             return None
         numbers = tuple(trial.number for trial in known)
         if self._last_learned is None or self._last_learned[0] != numbers:
-            fitted = self._learn(
-                Table(
-                    self._points(known),
-                    self._properties(known),
-                    self._outputs,
-                    categories=self.problem.space.categories,
-                )
-            )
+            fitted = self._learn(training_table(self.problem, known))
             self._last_learned = numbers, fitted
         return self._last_learned[1]
 
-    def _estimates(self, surrogate: Surrogate, point: Array) -> dict[str, Estimate]:
-        means, sds = surrogate.predict(point[None])
-        cautious = np.maximum(sds[0], least_sd(surrogate))
-        pairs = zip(means[0].tolist(), cautious.tolist(), strict=True)
-        return {name: Estimate(mean, sd) for name, (mean, sd) in zip(self._outputs, pairs, strict=True)}
-
-    def _points(self, trials: Iterable[Trial]) -> Array:
-        return self.problem.space.rows([trial.values for trial in trials])
-
-    def _properties(self, trials: tuple[Trial, ...]) -> Array:
-        rows = [self.problem.objectives.row(cast("Measured", trial.outcome).properties) for trial in trials]
-        return np.array(rows).reshape(len(rows), len(self._outputs))
-
     def _scores(self, trials: tuple[Trial, ...]) -> Array:
-        return self.objectives.scores(self._properties(trials))
+        return self.objectives.scores(properties(self.problem, trials))
 
 
 def run_sequentially(campaign: Campaign, evaluate: Callable[[Trial], Outcome]) -> None:
@@ -469,16 +470,3 @@ def run_sequentially(campaign: Campaign, evaluate: Callable[[Trial], Outcome]) -
         campaign.end(trial.number, evaluate(trial))
     while (trial_or_none := campaign.ask()) is not None:
         campaign.end(trial_or_none.number, evaluate(trial_or_none))
-
-
-def _measured(trials: Iterable[Trial]) -> tuple[Trial, ...]:
-    return tuple(trial for trial in trials if isinstance(trial.outcome, Measured))
-
-
-def _stand_in(view: View) -> Array:
-    free = not view.space.inequalities
-    points = view.space.allowed(sobol_points(view.dimensions, view.seed, TRIES if free else ENOUGH))
-    chosen = view.first_admissible(points)
-    if chosen is not None:
-        return chosen
-    return np.asarray(points[np.argmax(view.viable(points))]) if len(points) else SOBOL.propose(view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -51,14 +52,33 @@ def best_first(objectives: Objectives, Y: Array, reference: Array) -> list[int]:
     least, last those that break limits, by how much. Among the first the best leads where there is one aim; else one
     Pareto layer after another, and within a layer each next row is the one that adds most hypervolume.
     """
-    excess, shortfall = objectives.excess(Y), objectives.shortfall(Y)
-    good = (excess == 0) & (shortfall == 0)
+    return in_order(standing(objectives, Y), reference)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Standing:
+    """How rows stand: ``excess`` (n,) over limits, ``shortfall`` (n,) of targets, and ``aims`` (n, 1 or m)."""
+
+    excess: Array
+    shortfall: Array
+    aims: Array
+
+
+def standing(objectives: Objectives, Y: Array, each: int = 1) -> Standing:
+    """Return how rows of Y (n, k) stand; with ``each`` above 1 the means over so many rows, one after another."""
+    found = (objectives.excess(Y), objectives.shortfall(Y), objectives.aims(Y))
+    return Standing(*(one.reshape(-1, each, *one.shape[1:]).mean(axis=1) for one in found))
+
+
+def in_order(found: Standing, reference: Array) -> list[int]:
+    """Return rows as `best_first` orders them."""
+    good = (found.excess == 0) & (found.shortfall == 0)
     met, missed = np.flatnonzero(good), np.flatnonzero(~good)
-    by_miss = missed[np.lexsort((shortfall[missed], excess[missed]))]
-    if objectives.one_aim:
-        order = np.argsort(-objectives.aims(Y)[met, 0], kind="stable")
+    by_miss = missed[np.lexsort((found.shortfall[missed], found.excess[missed]))]
+    if found.aims.shape[1] == 1:
+        order = np.argsort(-found.aims[met, 0], kind="stable")
         return [*met[order].tolist(), *by_miss.tolist()]
-    return [*_layers(objectives.scores(Y), met.tolist(), reference), *by_miss.tolist()]
+    return [*_layers(found.aims, met.tolist(), reference), *by_miss.tolist()]
 
 
 def _layers(scores: Array, rows: list[int], reference: Array) -> Iterator[int]:

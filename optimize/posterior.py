@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mesoforge.optimize.strategies.sobol import sobol_points
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.surrogate.table import Array, Surrogate
 
 Truths: TypeAlias = npt.NDArray[np.bool_]

@@ -10,6 +10,7 @@ import numpy as np
 from mesoforge.errors import InputError
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.space import Space
+from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Value
 
 
@@ -62,6 +63,7 @@ class Problem:
     """A campaign's definition; ``context`` holds whatever else its outcomes depend on, such as the fixed recipe.
 
     The first trials of the start are those of ``plan``; the rest are a Sobol sequence.
+    With ``tolerances`` of inputs, what is best is so on average over them.
 
     Raises:
         InputError: The seed is no whole number from 0.
@@ -74,6 +76,7 @@ class Problem:
     seed: int = 0
     context: Mapping[str, Value] = field(default_factory=dict)
     plan: tuple[Planned, ...] = ()
+    tolerances: Tolerances | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -87,6 +90,7 @@ class Problem:
             "objectives": {"order": list(self.objectives.names), **self.objectives.to_mapping()},
             **({"constraints": limits} if limits else {}),
             **self.space.ties,
+            **({"tolerances": self.tolerances.to_mapping()} if self.tolerances else {}),
             "seed": self.seed,
             "context": dict(self.context),
         }

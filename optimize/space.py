@@ -11,6 +11,7 @@ import numpy as np
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.linear import Inequality, Linear, inequality, linear
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.trial import Value
 from mesoforge.surrogate.table import Array
 
@@ -247,8 +248,6 @@ def _check_room(space: Space) -> None:
 
 
 def _spread(dimensions: int) -> Array:
-    from mesoforge.optimize.strategies.sobol import sobol_points
-
     return sobol_points(dimensions, 0, ENOUGH)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.space import Space
+from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Origin
 from mesoforge.surrogate.table import Array, Surrogate, Table
 
@@ -43,6 +44,7 @@ class View:
     start: int
     surrogate: Surrogate | None = None
     viability: Viability | None = None
+    tolerances: Tolerances | None = None
 
     @property
     def dimensions(self) -> int:
@@ -62,7 +64,11 @@ class View:
     @property
     def ranked(self) -> Array:
         """The one aim of the measured trials (n,), those that break limits below all others, by how much (Deb 2000)."""
-        aim, excess = self.aims[:, 0], self.objectives.excess(self.Y)
+        return self.rank(self.Y)
+
+    def rank(self, Y: Array) -> Array:
+        """Return the same of any outputs (n, k)."""
+        aim, excess = self.objectives.aims(Y)[:, 0], self.objectives.excess(Y)
         return np.asarray(np.where(excess > 0, aim.min(initial=0) - 1 - excess, aim))
 
     @property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -12,13 +13,16 @@ from torch import Tensor
 
 from mesoforge.optimize.linear import Linear
 from mesoforge.optimize.objectives import together
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
-from mesoforge.optimize.strategies.sobol import sobol_points
+from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Origin
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.door import NUMERICS, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
 from mesoforge.surrogate.table import Array
+
+Objective = TypeVar("Objective", bound=Any)
 
 if TYPE_CHECKING:
     from botorch.acquisition.acquisition import AcquisitionFunction
@@ -30,6 +34,7 @@ MOST_BY_HYPERVOLUME = 4  # its cost grows steeply with the number of objectives
 SAMPLES, FEW_SAMPLES = 128, 64
 MANY_ROWS = 150  # beyond, fronts are long and each sample's costs tell: fewer samples serve
 RESTARTS = 8
+AROUND = 8  # places within the tolerances of inputs for which a point stands
 RAW_POINTS = 256
 ITERATIONS = 50
 
@@ -39,7 +44,8 @@ class BoTorch:
     """qLogNEI for one objective, qLogNEHVI for two to four, qLogNParEGO for more.
 
     Improvement counts where the samples keep every limit; as long as no trial does, the probability that all are kept
-    is followed alone. Where physics failed before, all is weighed with the learned probability that it works.
+    is followed alone. With tolerances of inputs all of it is of means over what an input may turn out to be. Where
+    physics failed before, all is weighed with the learned probability that it works.
 
     Objectives are composite (Astudillo and Frazier 2019): the processes model the raw properties, and a match is scored
     inside the Monte Carlo samples, since |y - target| is no Gaussian process. Noise is part of the model; pending
@@ -57,7 +63,7 @@ class BoTorch:
         gp = view.surrogate if isinstance(view.surrogate, GaussianProcess) else fit_gp(view.table)
         try:
             with calm(view.seed):
-                acquisition = _acquisition(gp, view)
+                acquisition = _acquisition(gp if view.tolerances is None else _spread_out(gp, view.tolerances), view)
                 return _best(acquisition if view.viability is None else _viable(acquisition, view.viability), view)
         except NUMERICS as error:
             raise NoProposal(str(error)) from error
@@ -142,6 +148,33 @@ def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
     return _random_scalarization(gp, view, sampler)
 
 
+def _spread_out(gp: GaussianProcess, tolerances: Tolerances) -> GaussianProcess:
+    """Return the processes with each point standing for ``AROUND`` places within the tolerances."""
+    from botorch.models.transforms.input import InputPerturbation
+
+    directions = tensor(tolerances.directions(AROUND))
+    dimensions = directions.shape[1]
+
+    def moves(X: Tensor) -> Tensor:
+        width: Tensor = tolerances.widths(X)
+        return width.unsqueeze(-2) * directions
+
+    models = tuple(copy.deepcopy(model) for model in gp.models)
+    for model in models:
+        cube = torch.stack([torch.zeros(dimensions), torch.ones(dimensions)]).double()
+        model.input_transform = InputPerturbation(moves, bounds=cube)
+        model.eval()
+    return replace(gp, models=models)
+
+
+def _averaged(values: Tensor, view: View) -> Tensor:
+    """Return means over the places for which each point stands, if points do."""
+    if view.tolerances is None:
+        return values
+    found: Tensor = values.reshape(*values.shape[:-1], -1, AROUND).mean(-1)
+    return found
+
+
 def _viable(inner: AcquisitionFunction, viability: Viability) -> AcquisitionFunction:
     """Return the acquisition function times the probability of success, both as logarithms: failures bring nothing."""
     from botorch.acquisition.acquisition import AcquisitionFunction
@@ -174,16 +207,16 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
 
     def followed(samples: Tensor, X: Tensor | None = None) -> Tensor:
         each = scores(samples, X)
-        return each[..., 0] if alone else together(each)
+        return _averaged(each[..., 0] if alone else together(each), view)
 
     return qLogNoisyExpectedImprovement(
         gp.models[0] if single else gp.model,
         tensor(view.X),
         sampler=sampler,
-        objective=GenericMCObjective(followed),
+        objective=_unchecked(GenericMCObjective(followed)),
         X_pending=_pending(view),
         constraints=_limits(view),
-        prune_baseline=True,
+        prune_baseline=view.tolerances is None,
     )
 
 
@@ -199,10 +232,10 @@ def _hypervolume_improvement(gp: GaussianProcess, view: View, sampler: MCSampler
         tensor(view.reference),
         tensor(view.X),
         sampler=sampler,
-        objective=GenericMCMultiOutputObjective(_scores(view)),
+        objective=_unchecked(GenericMCMultiOutputObjective(_mean_scores(view))),
         X_pending=_pending(view),
         constraints=_limits(view),
-        prune_baseline=True,
+        prune_baseline=view.tolerances is None,
     )
 
 
@@ -214,10 +247,10 @@ def _random_scalarization(gp: GaussianProcess, view: View, sampler: MCSampler) -
         gp.model,
         tensor(view.X),
         sampler=sampler,
-        objective=GenericMCMultiOutputObjective(_scores(view)),
+        objective=_unchecked(GenericMCMultiOutputObjective(_mean_scores(view))),
         X_pending=_pending(view),
         constraints=_limits(view),
-        prune_baseline=True,
+        prune_baseline=view.tolerances is None,
     )
 
 
@@ -229,6 +262,21 @@ def _scores(view: View) -> Callable[[Tensor, Tensor | None], Tensor]:
     return scores
 
 
+def _mean_scores(view: View) -> Callable[[Tensor, Tensor | None], Tensor]:
+    scores = _scores(view)
+
+    def mean_scores(samples: Tensor, X: Tensor | None = None) -> Tensor:
+        return torch.stack([_averaged(column, view) for column in scores(samples, X).unbind(-1)], dim=-1)
+
+    return mean_scores
+
+
+def _unchecked(objective: Objective) -> Objective:
+    """Return an objective that may give fewer points than it was given: those that places were averaged to."""
+    objective._verify_output_shape = False  # as BoTorch's own risk measures have it
+    return objective
+
+
 def _limits(view: View) -> list[Callable[[Tensor], Tensor]] | None:
     """Return what BoTorch takes as constraints, negative where kept, in standard deviations of what was measured."""
     spread = view.Y.std(axis=0)
@@ -237,9 +285,9 @@ def _limits(view: View) -> list[Callable[[Tensor], Tensor]] | None:
         column = view.objectives.outputs.index(one.name)
         scale = float(spread[column]) or 1.0
         if np.isfinite(one.low):
-            made.append(lambda y, c=column, low=one.low, s=scale: (low - y[..., c]) / s)  # type: ignore[misc]
+            made.append(lambda y, c=column, low=one.low, s=scale: _averaged((low - y[..., c]) / s, view))  # type: ignore[misc]
         if np.isfinite(one.high):
-            made.append(lambda y, c=column, high=one.high, s=scale: (y[..., c] - high) / s)  # type: ignore[misc]
+            made.append(lambda y, c=column, high=one.high, s=scale: _averaged((y[..., c] - high) / s, view))  # type: ignore[misc]
     return made or None
 
 

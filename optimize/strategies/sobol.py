@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
 from mesoforge.optimize.trial import Origin
 from mesoforge.optimize.view import View
@@ -30,16 +31,6 @@ def _allowed(view: View) -> Array:
     while len(found := view.space.allowed(sobol_points(view.dimensions, view.campaign_seed, count))) <= view.number:
         count *= 2
     return np.asarray(found[view.number])
-
-
-def sobol_points(dimensions: int, seed: int, count: int, first: int = 0) -> Array:
-    """Return points (count, d) of a scrambled Sobol sequence; ``count`` is a power of 2, as its balance asks."""
-    from scipy.stats import qmc
-
-    sequence = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))
-    if first:
-        sequence.fast_forward(first)
-    return np.asarray(sequence.random(count), dtype=np.float64)
 
 
 SOBOL = Sobol()

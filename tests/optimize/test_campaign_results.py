@@ -23,6 +23,7 @@ from problems import (
 
 from mesoforge.optimize.campaign import Campaign, run_sequentially
 from mesoforge.optimize.confirmed import confirmed
+from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget
@@ -281,3 +282,35 @@ def test_nothing_is_best_before_a_confirmation(tmp_path: Path) -> None:
     run_sequentially(running, measure)
     assert running.confirmed(4) == []
     assert [one.number for one in running.confirmed()] == [running.trials[4].confirms]
+
+
+# Replicates
+
+
+def test_a_campaign_that_may_repeat_does_so_under_noise_and_learns_its_size(tmp_path: Path) -> None:
+    target = Objectives.from_mapping({"porosity": {"match": 0.33, "tolerance": 0.01}})
+
+    def noisy(trial: Trial) -> Measured:
+        return Measured(
+            {"porosity": truth(trial.values)["porosity"] + np.random.default_rng(trial.seed).normal(0, 0.05)}
+        )
+
+    given = problem(Budget(8, 8, 0), objectives=target)
+    running = Campaign(given, Journal(tmp_path / "j"), "botorch", learn=fit_gp, repeat=True)
+    run_sequentially(running, noisy)
+    again = [trial for trial in running.trials if trial.origin == "repeat"]
+    assert again
+    for trial in again:
+        assert any(trial.values == other.values for other in running.trials[: trial.number])
+    assert len({trial.seed for trial in running.trials}) == 16
+    assert len(running.trials) == 16
+
+
+def test_confirmations_enough_tell_the_noise(tmp_path: Path) -> None:
+    running = campaign(problem(Budget(5, 0, 3, replicates=3)), tmp_path / "j", "botorch", fit_gp)
+    run_sequentially(running, measure)
+    surrogate = running.surrogate()
+    assert surrogate is not None
+    variance = surrogate.table.noise_variance
+    assert variance is not None
+    np.testing.assert_allclose(np.sqrt(variance[0]), [0.003, 0.02], rtol=0.6)

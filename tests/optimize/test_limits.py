@@ -18,8 +18,8 @@ from mesoforge.optimize.limits import Limit, Limits, at_least, at_most, between
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget
 from mesoforge.optimize.reach import unreached
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.strategies import ONE_AIM, STRATEGIES, strategy
-from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Measured, Trial
 from mesoforge.optimize.view import View
 from mesoforge.surrogate.gp import fit_gp

@@ -14,9 +14,9 @@ from mesoforge.errors import InputError
 from mesoforge.optimize.campaign import run_sequentially
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.strategies import STRATEGIES, strategy
-from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Measured, Trial
 from mesoforge.optimize.view import View
 from mesoforge.surrogate.gp import fit_gp, load_gp, save_gp

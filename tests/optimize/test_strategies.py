@@ -14,8 +14,9 @@ from scipy.stats import qmc
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.strategies import ONE_AIM, STRATEGIES, check_follows, strategy
-from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
+from mesoforge.optimize.strategies.sobol import SOBOL
 from mesoforge.optimize.view import VIABLE, NoProposal, View
 from mesoforge.surrogate.door import NotPSDError
 from mesoforge.surrogate.gp import fit_gp

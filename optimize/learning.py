@@ -1,0 +1,78 @@
+"""What a campaign's record says as numbers: points, outputs, training data, where the physics works, estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from mesoforge.optimize.problem import Problem
+from mesoforge.optimize.sequence import sobol_points
+from mesoforge.optimize.space import ENOUGH
+from mesoforge.optimize.strategies.sobol import SOBOL
+from mesoforge.optimize.trial import Estimate, Measured, Trial
+from mesoforge.optimize.view import View
+from mesoforge.surrogate.table import Array, Surrogate, Table
+from mesoforge.surrogate.validation import least_sd
+
+if TYPE_CHECKING:
+    from mesoforge.surrogate.viability import Viability
+
+TRIES = 64  # Sobol points that may stand in for a proposal that is not admissible
+
+
+def measured(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """Return the trials that have properties."""
+    return tuple(trial for trial in trials if isinstance(trial.outcome, Measured))
+
+
+def points(problem: Problem, trials: Iterable[Trial]) -> Array:
+    """Return trials as points (n, d) of the unit cube."""
+    return problem.space.rows([trial.values for trial in trials])
+
+
+def properties(problem: Problem, trials: tuple[Trial, ...]) -> Array:
+    """Return the outputs (n, k) of measured trials."""
+    rows = [problem.objectives.row(cast("Measured", trial.outcome).properties) for trial in trials]
+    return np.array(rows).reshape(len(rows), len(problem.objectives.outputs))
+
+
+def training_table(problem: Problem, known: tuple[Trial, ...]) -> Table:
+    """Return measured trials as training data, with the noise that replicates show once they are enough."""
+    outputs, categories = problem.objectives.outputs, problem.space.categories
+    table = Table(points(problem, known), properties(problem, known), outputs, categories=categories)
+    if len({tuple(trial.values.values()) for trial in known}) == len(known):
+        return table
+    from mesoforge.surrogate.replicates import with_known_noise
+
+    return with_known_noise(table, [trial.seed for trial in known])
+
+
+def viability(problem: Problem, trials: tuple[Trial, ...]) -> Viability | None:
+    """Return where the physics works, as failures and successes say; none until it did both."""
+    failed = [trial for trial in trials if trial.failed_in_physics]
+    worked = measured(trials)
+    if not failed or not worked:
+        return None
+    from mesoforge.surrogate.viability import fit_viability
+
+    return fit_viability(points(problem, worked), points(problem, failed), problem.space.categories)
+
+
+def estimates(problem: Problem, surrogate: Surrogate, point: Array) -> dict[str, Estimate]:
+    """Return what is foretold of one new electrode at a point (d,), by output, never surer than leave-one-out."""
+    means, sds = surrogate.predict(point[None])
+    cautious = np.maximum(sds[0], least_sd(surrogate))
+    pairs = zip(means[0].tolist(), cautious.tolist(), strict=True)
+    return {name: Estimate(mean, sd) for name, (mean, sd) in zip(problem.objectives.outputs, pairs, strict=True)}
+
+
+def stand_in(view: View) -> Array:
+    """Return the Sobol point in place of a proposal: admissible if one is, else where most viable."""
+    count = ENOUGH if view.space.inequalities else TRIES
+    some = view.space.allowed(sobol_points(view.dimensions, view.seed, count))
+    chosen = view.first_admissible(some)
+    if chosen is not None:
+        return chosen
+    return np.asarray(some[np.argmax(view.viable(some))]) if len(some) else SOBOL.propose(view)

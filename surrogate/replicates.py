@@ -1,0 +1,86 @@
+"""What replicates say of the noise, and when it pays to repeat a point rather than to try a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import torch
+
+from mesoforge.surrogate.door import GPyTorchPosterior, SingleTaskGP, calm, tensor
+from mesoforge.surrogate.gp import GaussianProcess
+from mesoforge.surrogate.table import Array, Table
+from mesoforge.surrogate.validation import conditions
+
+ENOUGH = 6  # degrees of freedom from which the variance of replicates is taken for the noise
+LEAST = 1e-10  # of an output's variance: below, replicates differ by rounding
+DUST = 1e-3  # of the range of worths: a smaller gain is none
+DRAWS = 128  # what one more measurement may give
+
+
+def pooled_variance(table: Table, slurries: Sequence[int] | None = None) -> tuple[Array, int]:
+    """Return the variance (m,) from seed to seed, pooled over all conditions, and its degrees of freedom.
+
+    s^2 = sum_c sum_i (y_ci - mean_c)^2 / sum_c (n_c - 1), over the n_c slurries of condition c: electrodes made from
+    one slurry share its error, so that their mean counts once. ``slurries`` (n,) names each row's; by default each row
+    has one of its own.
+    """
+    kinds = conditions(table.X)
+    made = np.arange(len(table)) if slurries is None else np.asarray(slurries)
+    pairs, rows = np.unique(np.column_stack([kinds, made]), axis=0, return_inverse=True)
+    means = np.array([table.Y[rows.reshape(-1) == pair].mean(axis=0) for pair in range(len(pairs))])
+    centres = np.array([means[pairs[:, 0] == kind].mean(axis=0) for kind in pairs[:, 0]])
+    freedom = len(pairs) - len(np.unique(kinds))
+    squares = np.sum((means - centres) ** 2, axis=0)
+    return np.asarray(squares / freedom if freedom else np.full(table.Y.shape[1], np.nan)), freedom
+
+
+def with_known_noise(table: Table, slurries: Sequence[int] | None = None) -> Table:
+    """Return the table with the noise that its replicates show, where these are enough and do vary.
+
+    Each row has the pooled variance s^2, which says of the mean of n replicates s^2 / n; nothing is ever 0.
+    """
+    variance, freedom = pooled_variance(table, slurries)
+    variance = np.where(variance > LEAST * table.Y.var(axis=0), variance, 0.0)
+    if freedom < ENOUGH or not bool(np.all(variance > 0)):
+        return table
+    return replace(table, noise_variance=np.tile(variance, (len(table), 1)))
+
+
+def worth_repeating(gp: GaussianProcess, known: Array, point: Array, worth: Callable[[Array], Array]) -> int | None:
+    """Return which known point (k, d) is better measured once more than a new one (d,) for the first time, if one is.
+
+    Both are judged by the same measure, the knowledge gradient over these points: E max_j worth(mu_j + s_j z) - max_j
+    worth(mu_j), s_j = Cov(f_j, f_i) / sqrt(Var f_i + noise) for a measurement at i (Frazier et al. 2009).
+
+    Args:
+        gp: of all outputs.
+        known: points that were measured.
+        point: what would be tried instead.
+        worth: maps outputs (n, m) to one number each, larger is better.
+    """
+    X = np.vstack([known, point])
+    means, moves = zip(*(_moves(model, X) for model in gp.models), strict=True)
+    mean, move = np.column_stack(means), np.stack(moves, axis=-1)  # (k + 1, m) and (k + 1, k + 1, m): by measured place
+    normal = np.random.default_rng(0).standard_normal((DRAWS, 1, mean.shape[1]))
+    normal = np.vstack([normal, -normal])
+    gains = [_gain(mean, move[place], normal, worth) for place in range(len(X))]
+    best = int(np.argmax(gains[:-1]))
+    return best if gains[best] > max(gains[-1], DUST * float(np.ptp(worth(mean)))) else None
+
+
+def _gain(mean: Array, move: Array, normal: Array, worth: Callable[[Array], Array]) -> float:
+    after = mean + move * normal
+    values = worth(after.reshape(-1, mean.shape[1])).reshape(len(normal), len(mean))
+    return float(values.max(axis=1).mean() - worth(mean).max())
+
+
+def _moves(model: SingleTaskGP, X: Array) -> tuple[Array, Array]:
+    """Return the mean (k,), and by how much one standard deviation of a measurement at i moves j, (i, j)."""
+    with torch.no_grad(), calm():
+        posterior = cast("GPyTorchPosterior", model.posterior(tensor(X)))
+        noisy = cast("GPyTorchPosterior", model.posterior(tensor(X), observation_noise=True))
+        covariance = posterior.distribution.covariance_matrix.numpy()
+        return posterior.mean.flatten().numpy(), covariance / np.sqrt(noisy.variance.flatten().numpy())[:, None]
