@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import count
@@ -85,6 +85,7 @@ def drive(
     complain: Say,
     work: Work = make_electrode,
     tracking_uri: str | None = None,
+    retry: Collection[str] = (),
 ) -> dict[str, Any]:
     """Run a study to its end, or go on with it where it was left; return its verdict.
 
@@ -95,6 +96,7 @@ def drive(
         complain: told when MLflow cannot be written.
         work: what a worker does.
         tracking_uri: an MLflow server in place of the home's own database.
+        retry: kinds of failures; trials that failed in one of them are made again.
 
     Raises:
         InputError: the study's journal is of another problem, or another process drives it.
@@ -105,6 +107,7 @@ def drive(
     name = plan.study.name
     with home.only_driver(name):
         campaign = _campaign(plan, home)
+        campaign.retry(retry)
         keep_study(plan, home.study(name))
         follower = Follower(plan, campaign, home, tracking_uri, complain)
         follower.begin()
