@@ -146,6 +146,8 @@ def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work:
             watch(trial)
 
     with _pool(plan, home, complain) as pool:
+        if dashboard := getattr(pool, "dashboard", ""):
+            complain(f"Dask's dashboard is at {dashboard}")
         run(campaign, plan, home.root.resolve(), pool, work, tell_all)
 
 

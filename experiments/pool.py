@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -64,9 +65,9 @@ class HerePool:
         number, task = self._waiting.pop(0)
         return number, task()
 
-    def news(self, patience_s: float) -> tuple[int, dict[str, Any]] | None:  # noqa: ARG002 - nothing takes time here
-        """Run the oldest task, if there is one."""
-        return self.next() if self._waiting else None
+    def news(self, patience_s: float) -> tuple[int, dict[str, Any]] | None:
+        """Run the oldest task, if there is one and any time for it."""
+        return self.next() if self._waiting and patience_s > 0 else None
 
     def want(self, tasks: int) -> None:
         """Have no workers to give back."""
@@ -130,6 +131,11 @@ class DaskPool:
         return max(1, min(self._most, len(self._workers)))
 
     @property
+    def dashboard(self) -> str:
+        """Address of Dask's dashboard; empty where Bokeh, which draws it, is not installed."""
+        return str(self._client.dashboard_link or "") if importlib.util.find_spec("bokeh") else ""
+
+    @property
     def refused(self) -> tuple[str, ...]:
         """Why workers that are there may not take part."""
         return tuple(dict.fromkeys(self._refused.values()))
@@ -158,7 +164,7 @@ class DaskPool:
         if self._failed:
             return self._failed.pop(0)
         with suppress(queue.Empty):
-            future = self._done.get(timeout=min(patience_s, LOOK_S))
+            future = self._done.get(block=patience_s > 0, timeout=min(patience_s, LOOK_S))
             if (run := self._running.pop(future.key, None)) is not None:
                 return run.number, _value(future)
         return None

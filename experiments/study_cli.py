@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from mesoforge.experiments.manners_cli import show_cost
-from mesoforge.experiments.options import Explained, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.options import (
+    Explained,
+    home_option,
+    json_option,
+    print_result,
+    tracking_option,
+    where_option,
+)
 
 if TYPE_CHECKING:
     from mesoforge.experiments.home import Home
@@ -19,12 +26,6 @@ if TYPE_CHECKING:
 RETRIED: Final = ("crashed", "timeout", "infrastructure", "interrupted")
 """Failures that may be the machine's fault and not the physics'."""
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def where_option(command: Command) -> Command:
-    """Add --where."""
-    words = "local, slurm, pbs, sge, lsf, a scheduler's address or file, or a YAML file of settings."
-    return click.option("--where", envvar="MESOFORGE_WHERE", help=words)(command)
 
 
 def log_option(command: Command) -> Command:
