@@ -50,8 +50,8 @@ RETRIED = ("crashed", "timeout", "infrastructure")
 REAL_LIMIT_S = 90
 PATIENCE_S = 1800.0
 PER_ROUND = (
-    *("driver killed",) * 3, *("worker killed",) * 4, *("segfault",) * 7, *("hang",) * 4, *("out of memory",) * 7,
-    *("disk full",) * 7, *("file cut short",) * 6, *("tracking server away",) * 2,
+    *("driver killed",) * 2, *("worker killed",) * 4, *("segfault",) * 12, *("hang",) * 5, *("out of memory",) * 12,
+    *("disk full",) * 12, *("file cut short",) * 8, "tracking server away",
 )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ class Round:
         if self.kind == "adaptive":
             said |= {"objectives": AIMS, "budget": {"start": 8, "proposed": 8}}
         else:
-            said |= {"budget": {"start": 4 if self.kind == "real" else 20}, "strategy": "sobol"}
+            said |= {"budget": {"start": 3 if self.kind == "real" else 40}, "strategy": "sobol"}
         kind = "optimize" if self.kind == "adaptive" else "sample"
         return Plan(Study.from_mapping(said | (real if self.kind == "real" else {})), kind)  # type: ignore[arg-type]
 

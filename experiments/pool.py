@@ -14,6 +14,8 @@ Task = Callable[[], dict[str, Any]]
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 LOOK_S: Final = 0.5
 """How often a pool looks which workers are there."""
+RENEW_S: Final = 120.0
+"""How long a local worker may be away before another is started."""
 FETCH_S: Final = 60.0
 """How long a result may take from its worker to here; it is a few numbers."""
 
@@ -94,6 +96,28 @@ class Steady:
     def refusal(self, address: str) -> str:  # noqa: ARG002 - all are welcome
         """Refuse nobody."""
         return ""
+
+
+class Nannies(Steady):
+    """The crew of this machine's own workers: one whose nanny gave up on it is replaced.
+
+    Nannies renew workers that die, but may give up, as where the machine is so busy that it takes them too long.
+    """
+
+    def __init__(self, cluster: Any) -> None:  # noqa: ANN401 - dask has no types
+        """Look after a local cluster."""
+        self._cluster, self._seen, self._most = cluster, dict[Any, float](), len(cluster.worker_spec)
+
+    def tend(self, present: Mapping[str, str], busy: frozenset[str], tasks: int) -> None:  # noqa: ARG002 - all are needed
+        """Strike workers that have been away for long from Dask's books, and start others."""
+        now, here = time.monotonic(), set(present.values())
+        self._seen |= {one: now for one in self._cluster.worker_spec if str(one) in here or one not in self._seen}
+        for one in [one for one in self._cluster.worker_spec if now - self._seen[one] > RENEW_S]:
+            self._cluster.worker_spec.pop(one)
+            if (nanny := self._cluster.workers.pop(one, None)) is not None:
+                self._cluster.loop.add_callback(nanny.close)
+        if len(self._cluster.worker_spec) < self._most:
+            self._cluster.scale(self._most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +282,7 @@ SETTINGS: Final = {
     "distributed.scheduler.allowed-failures": 0,  # the runner decides what is tried again, and says so in the journal
     "distributed.worker.memory.terminate": False,
     "distributed.nanny.environ": THREADS,
+    "distributed.deploy.lost-worker-timeout": "1h",  # else Dask ends nannies that take 15 s to renew a worker
 }
 """How Dask is told to behave where we start its workers."""
 
@@ -269,7 +294,7 @@ def local_pool(workers: int, limit_s: float | None = None) -> Iterator[DaskPool]
     from dask.distributed import Client
 
     with dask.config.set(SETTINGS), _cluster(workers) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
-        yield DaskPool(client, workers, limit_s=limit_s)
+        yield DaskPool(client, workers, Nannies(cluster), limit_s)
 
 
 def _cluster(workers: int) -> Any:  # noqa: ANN401 - dask has no types

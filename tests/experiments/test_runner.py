@@ -197,3 +197,12 @@ def test_a_study_survives_a_worker_that_dies_once(pool: DaskPool, tmp_path: Path
     run(given, PLAN, tmp_path, pool, toys.make_or_die_once, lambda _: None)
     assert (len(given.measured), given.done) == (4, True)
     assert (tmp_path / "died").exists()
+
+
+def test_a_local_worker_whose_nanny_gave_up_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mesoforge.experiments.pool.RENEW_S", 1.0)
+    with local_pool(1) as pool:
+        pool.submit(1, toys.give_up, {}, "")
+        assert pool.next()[1]["kind"] == "infrastructure"
+        pool.submit(2, toys.threads, {}, "")
+        assert pool.next()[0] == 2
