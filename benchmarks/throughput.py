@@ -20,10 +20,12 @@ import stand_in
 from faults import VARIABLES
 
 from mesoforge.experiments import drive as driving
+from mesoforge.experiments import view
 from mesoforge.experiments.drive import drive
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pool import DaskPool, Pool
 from mesoforge.experiments.study import Plan, Study
+from mesoforge.experiments.tracking import TrackingError
 
 MB = 1e6
 
@@ -92,13 +94,20 @@ def in_process(workers: int) -> AbstractContextManager[Pool]:
     return nullcontext(DaskPool(Client(cluster), workers))
 
 
+def _away(*_: object) -> None:
+    raise TrackingError("left out")
+
+
 def main() -> None:
     """Measure what is asked for and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pair", type=float, help="seconds of a run, on one worker and on two")
     parser.add_argument("--many", type=float, help="seconds of a run, 640 of them on 64 slots")
     parser.add_argument("--runs", type=int, default=8)
+    parser.add_argument("--without-mlflow", action="store_true", help="leave the view out")
     given = parser.parse_args()
+    if given.without_mlflow:
+        view.Tracker = _away  # type: ignore[assignment, misc]
     if given.pair:
         one, two = (measured(f"w{n}", given.runs, n, given.pair) for n in (1, 2))
         ratio = {"ratio": round(two["runs per hour"] / one["runs per hour"], 3)}
