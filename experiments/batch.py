@@ -15,7 +15,9 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.where import Where
 
 GRACE_S: Final = 3.0
-"""How long a job's workers may be away before the job counts as lost; a worker that is renewed is away for a moment."""
+"""How long a job's workers may be away before the queue is asked whether the job is over."""
+AWAY_S: Final = 120.0
+"""How long they may be away at most: a worker that is renewed is away for a moment."""
 ASK_S: Final = 5.0
 """How often the queue is asked about jobs whose workers have not come yet."""
 IDLE_S: Final = 60.0
@@ -154,10 +156,11 @@ class Jobs:
         return {job for job in self._books if any(one == job or one.startswith(f"{job}-") for one in names)}
 
     def _lost(self, now: float) -> list[str]:
-        gone = [job for job in self._books if job in self._seen and now - self._seen[job] > GRACE_S]
+        gone = [job for job in self._books if job in self._seen and now - self._seen[job] > AWAY_S]
         if now - self._asked < ASK_S:
             return gone
         self._asked = now
+        gone += [job for job in self._books if job not in gone and self._away(job, now) and self._over(job)]
         absent = [job for job in self._books if job not in self._seen and self._over(job)]
         self._stillborn += len(absent)
         if self._stillborn >= STILLBORN:
@@ -171,6 +174,9 @@ class Jobs:
         """What the queue says of the first job."""
         number = self._number(self._books[0]) if self._books else None
         return queue_says(self._where.kind, number)[0] if number else ""
+
+    def _away(self, job: str, now: float) -> bool:
+        return job in self._seen and now - self._seen[job] > GRACE_S
 
     def _over(self, job: str) -> bool:
         number = self._number(job)

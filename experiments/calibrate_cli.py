@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.options import Explained, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.options import (
+    Explained,
+    home_option,
+    json_option,
+    print_result,
+    tracking_option,
+    where_option,
+)
 
 
 class CalibrationError(Exception):
@@ -22,6 +29,7 @@ class CalibrationError(Exception):
 @click.option("--workers", type=click.IntRange(1, 1024), help="Sets tried at a time.")
 @click.option("--hold-out", metavar="ROW", multiple=True, help="Foretell this row, do not fit to it.")
 @click.option("--name", help="Another name than the file's, e.g. where rows are held out.")
+@where_option
 @home_option
 @tracking_option
 @json_option
@@ -42,14 +50,16 @@ def calibrate(
     """
     from mesoforge.experiments.calibrating import calibrate as run
     from mesoforge.experiments.calibration import load_calibration
+    from mesoforge.experiments.cluster import Demand, pool_said
     from mesoforge.experiments.home import Home
-    from mesoforge.experiments.pool import local_pool
     from mesoforge.experiments.shift_table import electrodes
 
+    place = said.pop("where")
     changes = {key: value for key, value in said.items() if value is not None}
     changes |= ({"budget": _budget(budget)} if budget else {}) | ({"hold_out": list(hold_out)} if hold_out else {})
     plan = load_calibration(file, changes)
-    with electrodes(quiet=as_json) as watch, local_pool(plan.said.workers) as pool:
+    demand = Demand(plan.said.workers, 1, home.resolve(), _warn)
+    with electrodes(quiet=as_json) as watch, pool_said(place, demand) as pool:
         found = run(plan, Home(home), pool, watch, _warn, tracking_uri)
     print_result(found, show, as_json=as_json)
     if "parameters" not in found:

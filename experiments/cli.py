@@ -18,7 +18,7 @@ from mesoforge.experiments.export_cli import discharge, export
 from mesoforge.experiments.learned_cli import assess, predict, sensitivity, tell
 from mesoforge.experiments.manners_cli import completion, doctor, fields, init, schema, show_cost, validate
 from mesoforge.experiments.measure_cli import compare, measure
-from mesoforge.experiments.options import Verbs, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.options import Verbs, home_option, json_option, print_result, tracking_option, where_option
 from mesoforge.experiments.report_cli import report
 from mesoforge.experiments.reproduce_cli import reproduce
 from mesoforge.experiments.shapes_cli import shapes
@@ -208,6 +208,7 @@ def show(force_field: str | None, *, as_json: bool) -> None:
 )
 @click.option("--coarser", is_flag=True, help="Also try cheaper settings: the same things the other way round.")
 @click.option("--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Simulations at a time.")
+@where_option
 @home_option
 @json_option
 def converge(
@@ -215,6 +216,7 @@ def converge(
     changes: tuple[str, ...],
     only: str | None,
     given: tuple[str, ...],
+    where: str | None,
     home: Path,
     *,
     seeds: int,
@@ -232,10 +234,10 @@ def converge(
     mesoforge converge mine.yaml --only rate,timestep --tolerance porosity=0.005 --coarser
     """
     from mesoforge.experiments import shift_table
+    from mesoforge.experiments.cluster import Demand, pool_said
     from mesoforge.experiments.converge import Question, write
     from mesoforge.experiments.converge import converge as run_all
     from mesoforge.experiments.home import Home
-    from mesoforge.experiments.pool import local_pool
     from mesoforge.experiments.refinement import chosen_names
     from mesoforge.experiments.shifts import tolerances
     from mesoforge.physics.recipe import Recipe, load_recipe
@@ -245,7 +247,8 @@ def converge(
     names = chosen_names(only)
     question = Question(base, names, seeds, tolerances(given), coarser=coarser).checked()
     Store(Home(home).store)
-    with shift_table.electrodes(quiet=as_json) as watch, local_pool(workers) as pool:
+    demand = Demand(workers, base.numerics.ranks, home.resolve(), _warn)
+    with shift_table.electrodes(quiet=as_json) as watch, pool_said(where, demand) as pool:
         found = run_all(question, Home(home), pool, watch)
     found["folder"] = str(write(found, Home(home)))
     print_result(found, shift_table.shifts, as_json=as_json)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from mesoforge.errors import InputError
+from mesoforge.experiments import pool as pools
 from mesoforge.experiments.batch import Jobs, batch_cluster
-from mesoforge.experiments.pool import LOOK_S, SETTINGS, DaskPool, Steady, local_pool
-from mesoforge.experiments.where import ADDRESS, BATCH, Where
+from mesoforge.experiments.pool import LOOK_S, SETTINGS, DaskPool, Steady
+from mesoforge.experiments.where import ADDRESS, BATCH, Where, chosen_where
 from mesoforge.experiments.workers import marked, mismatch, report
 
 CONNECT_S: Final = 20.0
@@ -38,12 +39,22 @@ def pool_at(where: Where, demand: Demand) -> Iterator[DaskPool]:
         InputError: there is no such scheduler or queue, or its workers may not take part; one sentence.
     """
     if where.kind == "local":
-        with local_pool(demand.runs, where.run_limit_s) as pool:
+        limit = {} if where.run_limit_s is None else {"limit_s": where.run_limit_s}
+        with pools.local_pool(demand.runs, **limit) as pool:
             yield pool
         return
     marked(demand.root)
     with _opened(where, demand) as pool:
         yield pool
+
+
+def pool_said(said: str | None, demand: Demand) -> AbstractContextManager[DaskPool]:
+    """Open the pool that --where names; without it workers on this machine.
+
+    Raises:
+        InputError: as `pool_at`.
+    """
+    return pool_at(Where.from_mapping(chosen_where(said)) if said else Where(), demand)
 
 
 @contextmanager

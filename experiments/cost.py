@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def study_cost(plan: Plan, home: Home) -> dict[str, Any]:
     """Say what a study will still cost, and how many of its trials are done."""
     budget = plan.problem.budget
     whole = budget.explored + budget.confirmations * budget.replicates
-    done = sum(event["event"] in ("tell", "fail") for event in Journal(home.journal(plan.study.name)).events())
+    kinds = Counter(event["event"] for event in Journal(home.journal(plan.study.name)).events())
+    done = kinds["tell"] + kinds["fail"] - kinds["retry"]
     rate, left = seen_rate(plan.base, home), max(0, whole - done)
     core_s = rate.core_s_per_bead * beads(plan.base) * left
     cores = min(plan.study.workers * plan.base.numerics.ranks, os.cpu_count() or 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import count
@@ -87,6 +87,7 @@ def drive(
     complain: Say,
     work: Work = make_electrode,
     tracking_uri: str | None = None,
+    retry: Collection[str] = (),
 ) -> dict[str, Any]:
     """Run a study to its end, or go on with it where it was left; return its verdict.
 
@@ -97,6 +98,7 @@ def drive(
         complain: told when MLflow cannot be written.
         work: what a worker does.
         tracking_uri: an MLflow server in place of the home's own database.
+        retry: kinds of failures; trials that failed in one of them are made again.
 
     Raises:
         InputError: the study's journal is of another problem, or another process drives it.
@@ -107,6 +109,7 @@ def drive(
     name = plan.study.name
     with home.only_driver(name):
         campaign = _campaign(plan, home)
+        campaign.retry(retry)
         keep_study(plan, home.study(name))
         _begin_with_known(campaign, plan, home)
         follower = Follower(plan, campaign, home, tracking_uri, complain)
@@ -159,6 +162,8 @@ def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work:
             watch(trial)
 
     with _pool(plan, home, complain) as pool:
+        if dashboard := getattr(pool, "dashboard", ""):
+            complain(f"Dask's dashboard is at {dashboard}")
         run(campaign, plan, home.root.resolve(), pool, work, tell_all)
 
 

@@ -52,6 +52,12 @@ def tracking_option(command: Command) -> Command:
     )
 
 
+def where_option(command: Command) -> Command:
+    """Add --where."""
+    words = "local, slurm, pbs, sge, lsf, a scheduler's address or file, or a YAML file of settings."
+    return click.option("--where", envvar="MESOFORGE_WHERE", help=words)(command)
+
+
 def print_result(value: dict[str, Any], show: Callable[[dict[str, Any]], object], *, as_json: bool) -> None:
     """Print a result as JSON, or as a person reads it."""
     if as_json:

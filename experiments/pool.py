@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import queue
 import time
 from collections import Counter
@@ -16,6 +17,8 @@ RETRIES: Final = 2
 """How often a task whose worker died is tried again."""
 LOOK_S: Final = 0.5
 """How often a pool looks which workers are there."""
+RENEW_S: Final = 120.0
+"""How long a local worker may be away before another is started."""
 FETCH_S: Final = 60.0
 """How long a result may take from its worker to here; it is a few numbers."""
 
@@ -67,9 +70,9 @@ class HerePool:
         number, task = self._waiting.pop(0)
         return number, task()
 
-    def news(self, patience_s: float) -> tuple[int, dict[str, Any]] | None:  # noqa: ARG002 - nothing takes time here
-        """Run the oldest task, if there is one."""
-        return self.next() if self._waiting else None
+    def news(self, patience_s: float) -> tuple[int, dict[str, Any]] | None:
+        """Run the oldest task, if there is one and any time for it."""
+        return self.next() if self._waiting and patience_s > 0 else None
 
     def want(self, tasks: int) -> None:
         """Have no workers to give back."""
@@ -125,6 +128,28 @@ class Steady:
         return ""
 
 
+class Nannies(Steady):
+    """The crew of this machine's own workers: one whose nanny gave up on it is replaced.
+
+    Nannies renew workers that die, but may give up, as where the machine is so busy that it takes them too long.
+    """
+
+    def __init__(self, cluster: Any) -> None:  # noqa: ANN401 - dask has no types
+        """Look after a local cluster."""
+        self._cluster, self._seen, self._most = cluster, dict[Any, float](), len(cluster.worker_spec)
+
+    def tend(self, present: Mapping[str, str], busy: frozenset[str], tasks: int) -> None:  # noqa: ARG002 - all are needed
+        """Strike workers that have been away for long from Dask's books, and start others."""
+        now, here = time.monotonic(), set(present.values())
+        self._seen |= {one: now for one in self._cluster.worker_spec if str(one) in here or one not in self._seen}
+        for one in [one for one in self._cluster.worker_spec if now - self._seen[one] > RENEW_S]:
+            self._cluster.worker_spec.pop(one)
+            if (nanny := self._cluster.workers.pop(one, None)) is not None:
+                self._cluster.loop.add_callback(nanny.close)
+        if len(self._cluster.worker_spec) < self._most:
+            self._cluster.scale(self._most)
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """A task under way."""
@@ -160,6 +185,11 @@ class DaskPool:
         return max(1, min(self._most, len(self._workers)))
 
     @property
+    def dashboard(self) -> str:
+        """Address of Dask's dashboard; empty where Bokeh, which draws it, is not installed."""
+        return str(self._client.dashboard_link or "") if importlib.util.find_spec("bokeh") else ""
+
+    @property
     def refused(self) -> tuple[str, ...]:
         """Why workers that are there may not take part."""
         return tuple(dict.fromkeys(self._refused.values()))
@@ -188,7 +218,7 @@ class DaskPool:
         if self._failed:
             return self._failed.pop(0)
         with suppress(queue.Empty):
-            future = self._done.get(timeout=min(patience_s, LOOK_S))
+            future = self._done.get(block=patience_s > 0, timeout=min(patience_s, LOOK_S))
             if (run := self._running.pop(future.key, None)) is not None:
                 return run.number, _value(future)
         return None
@@ -282,6 +312,7 @@ SETTINGS: Final = {
     "distributed.scheduler.allowed-failures": 0,  # the runner decides what is tried again, and says so in the journal
     "distributed.worker.memory.terminate": False,
     "distributed.nanny.environ": THREADS,
+    "distributed.deploy.lost-worker-timeout": "1h",  # else Dask ends nannies that take 15 s to renew a worker
 }
 """How Dask is told to behave where we start its workers."""
 
@@ -293,7 +324,7 @@ def local_pool(workers: int, limit_s: float | None = None) -> Iterator[DaskPool]
     from dask.distributed import Client
 
     with dask.config.set(SETTINGS), _cluster(workers) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
-        yield DaskPool(client, workers, limit_s=limit_s)
+        yield DaskPool(client, workers, Nannies(cluster), limit_s)
 
 
 def _cluster(workers: int) -> Any:  # noqa: ANN401 - dask has no types

@@ -40,10 +40,12 @@ def run(campaign: Campaign, plan: Plan, root: Path, pool: Pool, work: Work, watc
     fill = runner.fill_together if plan.study.synchronous else runner.fill
     while True:
         fill()
-        runner.show(watch)  # only now that the free workers have something to do
+        while runner.show_one(watch):  # only now that the free workers have something to do, and one thing at a time
+            while runner.settle(0.0):
+                fill()
         if not runner.running:
             return
-        runner.settle()
+        runner.settle(PATIENCE_S)
 
 
 @dataclass
@@ -85,22 +87,23 @@ class Runner:
         while len(self.running) < self.plan.study.workers and (trial := self._next()):
             self._start(trial)
 
-    def settle(self) -> None:
-        """Wait for a result for a while, and tell the campaign."""
-        if (found := self.pool.news(PATIENCE_S)) is None:
-            return
+    def settle(self, patience_s: float) -> bool:
+        """Wait for a result for a while, and tell the campaign; whether there was one."""
+        if (found := self.pool.news(patience_s)) is None:
+            return False
         number, value = found
         outcome = outcome_of(value, self.plan.problem.objectives.outputs)
         if isinstance(outcome, Failed) and outcome.kind == "infrastructure" and self._retried[number] < RETRIES:
             self._retried[number] += 1
             self._submit(number)
-            return
+            return True
         self.running.discard(number)
         self._tree.end(number, self._recipes.pop(number)[1], outcome)
         if self.plan.study.synchronous:
             self._together[number] = outcome
         else:
             self._end(number, outcome)
+        return True
 
     def _next(self) -> Trial | None:
         """Return the next trial that needs no stage that is being made just now; those that do, wait."""
@@ -155,7 +158,9 @@ class Runner:
         self.campaign.end(number, outcome)
         self._news.append(self.campaign.trials[number])
 
-    def show(self, watch: Watch) -> None:
-        """Tell who watches what began and what ended since."""
-        while self._news:
-            watch(self._news.pop(0))
+    def show_one(self, watch: Watch) -> bool:
+        """Tell who watches the next thing that began or ended; whether there was one."""
+        if not self._news:
+            return False
+        watch(self._news.pop(0))
+        return True

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.options import Verbs, home_option, json_option, print_result
+from mesoforge.experiments.options import Explained, Verbs, home_option, json_option, print_result
 
 
 class DamagedError(Exception):
@@ -67,7 +67,7 @@ def prune(home: Path, *, working: bool, unreferenced: bool, dry_run: bool, as_js
     print_result(found, _show_parts, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Explained)
 @click.argument("study")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File [default: STUDY.zip].")
 @click.option("--without-stages", is_flag=True, help="Leave out what the simulations left; the results stay.")
@@ -89,7 +89,7 @@ def archive(study: str, output: Path | None, home: Path, *, without_stages: bool
     print_result(found, _show_archive, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Explained)
 @click.argument("file", type=click.Path(path_type=Path))
 @home_option
 @json_option

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from mesoforge.experiments.manners_cli import show_cost
-from mesoforge.experiments.options import Explained, home_option, json_option, print_result, tracking_option
+from mesoforge.experiments.options import (
+    Explained,
+    home_option,
+    json_option,
+    print_result,
+    tracking_option,
+    where_option,
+)
 
 if TYPE_CHECKING:
     from mesoforge.experiments.home import Home
     from mesoforge.experiments.study import Kind, Plan
 
 
+RETRIED: Final = ("crashed", "timeout", "infrastructure", "interrupted")
+"""Failures that may be the machine's fault and not the physics'."""
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def where_option(command: Command) -> Command:
-    """Add --where."""
-    words = "local, slurm, pbs, sge, lsf, a scheduler's address or file, or a YAML file of settings."
-    return click.option("--where", envvar="MESOFORGE_WHERE", help=words)(command)
 
 
 def log_option(command: Command) -> Command:
@@ -80,7 +83,8 @@ def run_study(plan: Plan, home: Home, said: Mapping[str, Any]) -> None:
     from mesoforge.experiments.watching import watching
 
     with watching(plan, said["log"], quiet=said["as_json"]) as (watch, complain):
-        found = drive(plan, home, watch, complain, tracking_uri=said["tracking_uri"])
+        kinds = RETRIED if said.get("retry") else ()
+        found = drive(plan, home, watch, complain, tracking_uri=said["tracking_uri"], retry=kinds)
     print_result(found, lambda value: printing.findings(value, plan, home.root), as_json=said["as_json"])
 
 
@@ -113,6 +117,7 @@ sample = _study_command(
 @click.command(cls=Explained)
 @click.argument("study")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Simulations at a time, in place of the study's.")
+@click.option("--retry", is_flag=True, help="Make again what crashed, hung, or met a broken worker or disk.")
 @where_option
 @log_option
 @home_option

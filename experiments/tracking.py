@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -319,7 +320,8 @@ def _connect(home: Path, tracking_uri: str | None) -> MlflowClient:
     """Open the server, or the home's database, which is created where there is none."""
     if tracking_uri and not tracking_uri.startswith(("http://", "https://")):
         raise InputError(
-            f"The tracking URI came as {tracking_uri!r}: give the http:// address of an MLflow server, or none."
+            f"The tracking URI came as {_masked(tracking_uri)!r}: give the http:// address of an MLflow server, or "
+            "none."
         )
     if not tracking_uri:
         home.mkdir(parents=True, exist_ok=True)
@@ -349,6 +351,8 @@ def _import_client() -> type[MlflowClient]:
     """Load MLflow without telemetry, and without its diary of database migrations."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the view may wait, the campaign may not
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # results go there
     from mlflow import MlflowClient
 
     with warnings.catch_warnings():
@@ -368,7 +372,14 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
-        raise TrackingError(f"MLflow could not be written ({error}); 'mesoforge sync' writes it later.") from error
+        raise TrackingError(
+            f"MLflow could not be written ({_masked(str(error))}); 'mesoforge sync' writes it later."
+        ) from error
+
+
+def _masked(text: str) -> str:
+    """Return a text without the name and password that an address in it may carry."""
+    return re.sub(r"//[^/@\s]+@", "//***@", text)
 
 
 def _table(columns: Sequence[str]) -> str:

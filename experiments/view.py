@@ -23,6 +23,8 @@ from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.recipe import Recipe
 
 LEAST_TO_VALIDATE = 4
+QUICK_S, SHARE = 1.0, 0.05
+"""A validation that takes longer [s] may take this share of the driver's time: workers wait for it."""
 PAUSE_S = 60.0
 """How long MLflow is left alone after it could not be written."""
 INTERRUPTED = "interrupted: the driver ended before this run did; the same command makes it again"
@@ -207,6 +209,9 @@ class Follower:
     tracking_uri: str | None = None
     complain: Callable[[str], None] = lambda _: None
     _tracker: Tracker | None = field(default=None, init=False)
+    _written: int = field(default=0, init=False)
+    _validated: float = field(default=0.0, init=False)
+    _validating_s: float = field(default=0.0, init=False)
     _paused_until: float = field(default=0.0, init=False)
     _complaints: set[str] = field(default_factory=set, init=False)
 
@@ -220,7 +225,9 @@ class Follower:
         """Write one trial, and the campaign's progress if it has ended."""
         self._try(lambda: self._open().record(trial_run(trial, self.plan, self.home)))
         if not trial.pending:
-            self._try(lambda: self._write_progress(len(self.campaign.ended), validate=True))
+            last = len(self.campaign.ended)  # several may have ended since this was last told
+            for count in range(min(self._written, last - 1) + 1, last + 1):
+                self._try(lambda n=count: self._write_progress(n, validate=n == last and self._may_validate))  # type: ignore[misc]
 
     def finish(self, status: Status, winner: str | None) -> None:
         """Write all of it once more, with the best marked, and end the parent run."""
@@ -261,8 +268,17 @@ class Follower:
             yield lambda n=count: self._write_progress(n, validate=n == last)  # type: ignore[misc]
 
     def _write_progress(self, count: int, *, validate: bool) -> None:
+        began, self._written = time.monotonic(), count
         metrics = progress(self.campaign, count, validate=validate)
+        if validate:
+            self._validated = time.monotonic()
+            self._validating_s = self._validated - began
         self._open().campaign_metrics(count, metrics, self.campaign.ended[count - 1].ended_at)
+
+    @property
+    def _may_validate(self) -> bool:
+        """Whether it is time to validate the surrogate again: where that takes long, for a small share of the time."""
+        return self._validating_s < QUICK_S or time.monotonic() - self._validated > self._validating_s / SHARE
 
     def _open(self) -> Tracker:
         if self._tracker is None:

@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, digest
 from mesoforge.physics.voxels import Voxels
 
+LEAST_FREE: Final = 10_000_000
+"""With less on the disk a simulation may have stopped for want of room [bytes]."""
 LOGS = ("in.lammps", "log.lammps", "stderr.txt")
 
 
@@ -34,9 +36,20 @@ def make_electrode(
     try:
         result = manufacture(made, Store(home.store), on_stage)
         on_stage("pictures")
+        if isinstance(result, Failure):
+            result = blame(result, shutil.disk_usage(home.root).free)
         return _failed(result, made, home) if isinstance(result, Failure) else _finished(result, home)
     except OSError as error:
         return _value("infrastructure", "store", f"the disk or a file failed: {error.strerror or error}")
+
+
+def blame(failure: Failure, free_bytes: int) -> Failure:
+    """Return a failure of the machine as such: no physics sends SIGKILL, and none is to be learned on a full disk."""
+    if failure.kind == "crashed" and "SIGKILL" in failure.reason:
+        return Failure("infrastructure", failure.stage, f"{failure.reason}: memory ran out, or somebody ended it")
+    if failure.kind in ("crashed", "lost_beads", "unstable") and free_bytes < LEAST_FREE:
+        return Failure("infrastructure", failure.stage, f"the disk is full: {failure.reason}")
+    return failure
 
 
 def outcome_of(value: Mapping[str, Any], needed: Sequence[str] = ()) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Literal, TypeAlias, cast
 
@@ -228,6 +228,14 @@ class Campaign:
         else:
             self.tell(number, outcome)
 
+    def retry(self, kinds: Collection[str]) -> tuple[int, ...]:
+        """Have those trials be pending again that failed in one of these kinds; return their numbers."""
+        outcomes = {number: self._trials[number].outcome for number in self._ended}
+        again = [n for n, found in outcomes.items() if isinstance(found, Failed) and found.kind in kinds]
+        for number in again:
+            self._record({"event": "retry", "number": number, "at": self._clock()})
+        return tuple(again)
+
     # The record
 
     def _resume(self) -> None:
@@ -276,6 +284,10 @@ class Campaign:
             told = cast("Mapping[str, Sequence[float]]", event["shifts"])
             self.shifts = {name: (one[0], one[1]) for name, one in told.items()}
             self.objectives = self.problem.objectives.shifted({name: one[0] for name, one in self.shifts.items()})
+        elif kind == "retry":
+            number = cast("int", event["number"])
+            self._trials[number] = replace(self._trials[number], outcome=None, ended_at=None)
+            self._ended.remove(number)
         elif kind == "reference":
             scores = cast("dict[str, float]", event["scores"])
             self._reference = np.array([scores[name] for name in self._names])

@@ -217,3 +217,12 @@ def test_a_list_of_tasks_comes_back_in_order_and_dead_workers_cost_nothing() -> 
 def test_a_task_whose_worker_dies_each_time_is_given_back_as_it_is() -> None:
     dead = {"kind": "infrastructure", "stage": "worker", "reason": "it died"}
     assert each(HerePool(), lambda: dead, [()]) == [dead]
+
+
+def test_a_local_worker_whose_nanny_gave_up_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mesoforge.experiments.pool.RENEW_S", 1.0)
+    with local_pool(1) as pool:
+        pool.submit(1, toys.give_up, {}, "")
+        assert pool.next()[1]["kind"] == "infrastructure"
+        pool.submit(2, toys.threads, {}, "")
+        assert pool.next()[0] == 2

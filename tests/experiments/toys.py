@@ -158,6 +158,16 @@ def hang(_: Mapping[str, Any], __: str) -> dict[str, Any]:
     return {}
 
 
+def give_up(_: Mapping[str, Any], __: str) -> dict[str, Any]:
+    """End this worker in such a way that its nanny does not renew it."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    worker.loop.add_callback(worker.close, nanny=True)
+    time.sleep(10**6)
+    return {}
+
+
 def stumble(_: Mapping[str, Any], __: str) -> dict[str, Any]:
     """Fail as only a mistake in our own code would."""
     raise ZeroDivisionError("a mistake")
