@@ -11,11 +11,12 @@ from dash import dcc, html
 from plotly.subplots import make_subplots
 
 from mesoforge.experiments.canvas import COLOURS
-from mesoforge.experiments.explorer import STEPS, Explorer, Neighbour, reach, rests, value_at
+from mesoforge.experiments.explorer import STEPS, Explorer, Neighbour, reach, value_at
 from mesoforge.experiments.learned import varied
 from mesoforge.experiments.making import Progress
 from mesoforge.experiments.printing import WORDS, number
 from mesoforge.experiments.report_parts import input_text, label, shown
+from mesoforge.experiments.slices import rests
 from mesoforge.experiments.study_charts import input_unit
 from mesoforge.experiments.units import quantity
 from mesoforge.optimize.space import Variable

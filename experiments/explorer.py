@@ -13,6 +13,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.learned import elsewhere, foretold, learned, varied, within
 from mesoforge.experiments.report import hash_of
+from mesoforge.experiments.slices import Slice, chosen_inputs, cut, rests
 from mesoforge.experiments.study import SINGLE, Plan
 from mesoforge.experiments.view import trial_key
 from mesoforge.experiments.work import outcome_of
@@ -22,14 +23,11 @@ from mesoforge.optimize.space import Variable
 from mesoforge.optimize.trial import Measured, Value
 from mesoforge.physics.recipe import Recipe
 from mesoforge.surrogate.gp import GaussianProcess
-from mesoforge.surrogate.validation import NORMAL_95, least_sd
 
 BEYOND: Final = 0.15
 """How far a slider reaches beyond what was varied, over its span; as far as a recipe allows."""
 STEPS: Final = 200
 """Steps of a slider between the bounds of what was varied."""
-SLICE: Final = 33
-"""Points of a slice through the surrogate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +40,6 @@ class Neighbour:
     folder: Path
     distance: float
     """In the unit cube of the study's variables."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Slice:
-    """The surrogate along one variable, all others held: mean and 95 % interval of new electrodes by output, (k,)."""
-
-    values: list[Value]
-    mean: Mapping[str, np.ndarray]
-    low: Mapping[str, np.ndarray]
-    high: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -78,11 +66,8 @@ class Explorer:
         return self.plan.problem.space.variables
 
     def start(self) -> dict[str, Value]:
-        """Return the inputs that the page begins with: the best electrode's, else those in the middle."""
-        best = [one.number for one in self.campaign.confirmed()] or [one.number for one in self.campaign.pareto()]
-        if best:
-            return dict(self.campaign.trials[best[0]].values)
-        return self.plan.problem.space.from_unit(np.full(len(self.variables), 0.5))
+        """Return the inputs that the page begins with."""
+        return chosen_inputs(self.plan, self.campaign)
 
     def recipe(self, values: Mapping[str, Value]) -> Recipe:
         """Return the recipe of some inputs, with the study's own seed.
@@ -98,21 +83,7 @@ class Explorer:
 
     def cut(self, values: Mapping[str, Value], name: str) -> Slice:
         """Return the surrogate along one variable through some inputs, within what was learned."""
-        space = self.plan.problem.space
-        point = space.to_unit(within(space, dict(values))[0])
-        axis = space.names.index(name)
-        places = rests(space.variables[axis]) or tuple(np.linspace(0, 1, SLICE))
-        line = np.tile(point, (len(places), 1))
-        line[:, axis] = places
-        mean, sd = self.gp.predict(line)
-        half = NORMAL_95 * np.maximum(sd, least_sd(self.gp))
-        along = [space.from_unit(row)[name] for row in line]
-        outputs = range(len(self.gp.table.names))
-        by_name = [
-            dict(zip(self.gp.table.names, (a[:, j] for j in outputs), strict=True))
-            for a in (mean, mean - half, mean + half)
-        ]
-        return Slice(along, *by_name)
+        return cut(self.gp, self.plan.problem.space, values, name)
 
     def nearest(self, values: Mapping[str, Value], count: int = 3) -> list[Neighbour]:
         """Return the electrodes made with the nearest inputs, those that ``mesoforge make`` made among them."""
@@ -156,11 +127,6 @@ def reach(variable: Variable, explorer: Explorer) -> tuple[float, float]:
         low = -beyond if low == 0.0 and _allowed(variable, -beyond, explorer) else low
         high = 1 + beyond if high == 1.0 and _allowed(variable, 1 + beyond, explorer) else high
     return low, high
-
-
-def rests(variable: Variable) -> tuple[float, ...]:
-    """Return where choices lie in the unit interval; nothing for a number."""
-    return tuple(variable.to_unit(one) for one in variable.choices)
 
 
 def value_at(variable: Variable, unit: float) -> Value:

@@ -75,13 +75,17 @@ def foretold(recipe: Recipe, plan: Plan, gp: GaussianProcess) -> dict[str, Any]:
 
 def sensitivity(home: Home, study: str) -> dict[str, Any]:
     """Return first and total Sobol indices of each objective by variable, with error bars."""
+    plan, _, gp = learned(home, study)
+    return indices(plan, gp)
+
+
+def indices(plan: Plan, gp: GaussianProcess) -> dict[str, Any]:
+    """Return what ``sensitivity`` does, of a surrogate that is at hand."""
     from mesoforge.surrogate.sensitivity import sobol_indices
 
-    plan, _, gp = learned(home, study)
-    indices = sobol_indices(gp)
     names = plan.problem.space.names
     return {
-        "study": study,
+        "study": plan.study.name,
         "measured": len(gp.table),
         "loo_r2": {name: _plain(value) for name, value in loo(gp).r2.items()},
         "properties": {
@@ -94,7 +98,7 @@ def sensitivity(home: Home, study: str) -> dict[str, Any]:
                 }
                 for axis, name in enumerate(names)
             }
-            for output, one in indices.items()
+            for output, one in sobol_indices(gp).items()
         },
     }
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mesoforge.experiments.canvas import FIGURE_KINDS
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.view import aim, best_row, trial_key, validation
 from mesoforge.optimize.baselines import nearest
@@ -16,7 +17,6 @@ from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.balance import foretold
 
 Json = dict[str, Any]
-FIGURE_KINDS = (".png", ".svg")
 
 
 def verdict(plan: Plan, campaign: Campaign) -> Json:
@@ -65,6 +65,24 @@ def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> 
             prediction_against_physics(campaign.trials, wanted.outputs, folder / f"prediction_against_physics{kind}")
             hypervolume_chart(campaign, folder / f"hypervolume{kind}")
             parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / f"parallel_coordinates{kind}")
+        _draw_learned(plan, campaign, folder)
+
+
+def _draw_learned(plan: Plan, campaign: Campaign, folder: Path) -> None:
+    """Draw what the surrogate learned, once there is one."""
+    from mesoforge.experiments.learned import indices
+    from mesoforge.experiments.learned_charts import sensitivity_chart, slices_chart
+    from mesoforge.experiments.slices import chosen_inputs, cut
+    from mesoforge.surrogate.gp import GaussianProcess
+
+    gp, space = campaign.surrogate(), plan.problem.space
+    if not isinstance(gp, GaussianProcess):
+        return
+    through, shares = chosen_inputs(plan, campaign), indices(plan, gp)
+    cuts = {name: cut(gp, space, through, name) for name in space.names}
+    for kind in FIGURE_KINDS:
+        slices_chart(cuts, space.variables, through, folder / f"slices{kind}")
+        sensitivity_chart(shares, folder / f"sensitivity{kind}")
 
 
 def _stopped(plan: Plan, campaign: Campaign) -> str | None:

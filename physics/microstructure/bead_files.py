@@ -134,7 +134,9 @@ def _balls(
     low, high = bounds
     if "type" not in words:
         raise InputError(f"its columns are {', '.join(names)} but 'type' is due: dump it as well.")
-    columns = {name: words[name].astype(float) for name in ("diameter", "mol", "volume") if name in words}
+    columns: dict[str, Floats] = {
+        name: words[name].astype(float) for name in ("diameter", "mol", "volume") if name in words
+    }
     if "radius" in words:
         columns["diameter"] = 2 * words["radius"].astype(float)
     return Balls(words["type"], _places(words, low, high) - low, columns, high - low, periodic)
