@@ -23,6 +23,7 @@ from mesoforge.experiments.paper import (
 from mesoforge.physics.microstructure.pores import RESOLVED
 
 Json = dict[str, Any]
+Reader = Callable[[Json], float]
 NOT_GIVEN = "not given"
 STANDARD = 100.0
 """Pressure of the predicted route at which single figures are shown [MPa]."""
@@ -62,7 +63,7 @@ class Rows:
         for seed in sorted({row["seed"] for row in self.rows}):
             yield sorted((row for row in self.rows if row["seed"] == seed), key=lambda row: float(row["level"]))
 
-    def values(self, of: Callable[[Json], float]) -> NDArray[np.float64]:
+    def values(self, of: Reader) -> NDArray[np.float64]:
         """Return a number of each row, (n,)."""
         return np.array([of(row) for row in self.rows], dtype=np.float64)
 
@@ -85,17 +86,17 @@ def spread(values: Iterable[float], digits: int = 3) -> str:
     return f"{mean} ± {known.std(ddof=1):.{digits}f}" if len(known) > 1 else mean
 
 
-def number(name: str) -> Callable[[Json], float]:
+def number(name: str) -> Reader:
     """Return how a property is read from a row."""
     return lambda row: float(row["properties"].get(name, math.nan))
 
 
-def of_state(when: str, name: str) -> Callable[[Json], float]:
+def of_state(when: str, name: str) -> Reader:
     """Return how a number of the dried or calendered state is read from a row."""
     return lambda row: float(row[when]["numbers"].get(name, math.nan))
 
 
-def large(when: str, what: str) -> Callable[[Json], float]:
+def large(when: str, what: str) -> Reader:
     """Return how the mean of pores, or of throats, above the paper's resolution is read from a row."""
 
     def mean(row: Json) -> float:
@@ -116,7 +117,7 @@ def peak(rows: Rows, when: str) -> str:
     return f"{BINS[most]:.2f} to {BINS[most + 1]:.2f} (mean {values.mean():.3f})"
 
 
-def faces(when: str) -> Callable[[Json], float]:
+def faces(when: str) -> Reader:
     """Return how the active material's share in the outer tenths of the thickness, over its mean, is read."""
 
     def ratio(row: Json) -> float:
@@ -127,7 +128,7 @@ def faces(when: str) -> Callable[[Json], float]:
     return ratio
 
 
-def reaching(rows: Rows, of: Callable[[Json], float], *, logarithmic: bool = False) -> list[float]:
+def reaching(rows: Rows, of: Reader, *, logarithmic: bool = False) -> list[float]:
     """Return per seed the level at which a falling number reaches the paper's porosity; nan where it does not."""
     found = []
     for some in rows.by_seed():
@@ -290,70 +291,58 @@ def _predicted(main: Rows, other: Rows) -> Iterator[Claim]:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A number of the dried and of the calendered state: how it is read, and what the paper says of it."""
+
+    place: str
+    what: str
+    of: Callable[[str], Reader]
+    digits: int
+    experiment: str = NOT_GIVEN
+    paper: str = NOT_GIVEN
+    basis: str = "measured"
+    ratio: bool = False
+
+
+def _state(name: str) -> Callable[[str], Reader]:
+    return lambda when: of_state(when, name)
+
+
+def _large(what: str) -> Callable[[str], Reader]:
+    return lambda when: large(when, what)
+
+
+OTHER_PROGRAM = (
+    "measured (SNOW, sphere of equal volume); the paper's ratio is 0.76, by another program on voxels not given"
+)
+STRUCTURE = (
+    Structure("fig. 2b", "tortuosity factor along the thickness", _state("tortuosity_factor_z"), 2,
+              basis="measured on the structure; falls with the voxel's edge"),
+    Structure("fig. 2d, g", "active material near both faces over its mean", faces, 2, "below 1",
+              "below 1; nearer to 1 after"),
+    Structure("fig. 2d, g", "unevenness of the active material's profile, sd over mean",
+              _state("heterogeneity_active_material"), 3, paper="less after"),
+    Structure("fig. 3", f"mean radius of pores above {RESOLVED:g} um, um", _large("radius"), 2, "3.76 → 2.16",
+              "2.99 → 2.28", OTHER_PROGRAM, ratio=True),
+    Structure("fig. 3", "mean inscribed radius of the same pores, um", _large("inscribed"), 2, ratio=True),
+    Structure("fig. 3", f"mean radius of throats above {RESOLVED:g} um, um", _large("throat_radius"), 2,
+              paper="narrower after", ratio=True),
+    Structure("fig. 3", f"mean coordination of pores above {RESOLVED:g} um", _large("coordination"), 1,
+              paper="lower after"),
+    Structure("text", "order of the long axes to the thickness", _state("orientation_order"), 3, paper="no pattern",
+              basis="measured; 0 is none, -0.5 flat"),
+    Structure("text", "roughness Sa of the free surface, um", _state("surface_sa"), 2, paper="flatter after"),
+)  # fmt: skip
+
+
 def _structure(rows: Rows, how: str) -> Iterator[Claim]:
-    def pair(of: Callable[[str], Callable[[Json], float]], digits: int = 3) -> str:
-        return " → ".join(spread(rows.values(of(when)), digits) for when in ("dried", "calendered"))
-
-    def ratio(what: str) -> str:
-        return spread(rows.values(large("calendered", what)) / rows.values(large("dried", what)), 2)
-
     state = f"96 %, {how}, dried → calendered"
-    yield Claim(
-        "fig. 2b",
-        f"tortuosity factor along the thickness ({state})",
-        NOT_GIVEN,
-        NOT_GIVEN,
-        pair(lambda when: of_state(when, "tortuosity_factor_z"), 2),
-        "measured on the structure; falls with the voxel's edge",
-    )
-    yield Claim(
-        "fig. 2d, g",
-        f"active material near both faces over its mean ({state})",
-        "below 1",
-        "below 1; nearer to 1 after",
-        pair(faces, 2),
-        "measured",
-    )
-    yield Claim(
-        "fig. 2d, g",
-        f"unevenness of the active material's profile, sd over mean ({state})",
-        NOT_GIVEN,
-        "less after",
-        pair(lambda when: of_state(when, "heterogeneity_active_material")),
-        "measured",
-    )
-    yield Claim(
-        "fig. 3",
-        f"mean radius of pores above {RESOLVED:g} um, um ({state})",
-        "3.76 → 2.16",
-        "2.99 → 2.28",
-        f"{pair(lambda when: large(when, 'radius'), 2)}; ratio {ratio('radius')}",
-        "measured (SNOW, sphere of equal volume); the paper's ratio is 0.76, by another program on voxels not given",
-    )
-    yield Claim(
-        "fig. 3",
-        f"mean inscribed radius of the same pores, um ({state})",
-        NOT_GIVEN,
-        NOT_GIVEN,
-        f"{pair(lambda when: large(when, 'inscribed'), 2)}; ratio {ratio('inscribed')}",
-        "measured",
-    )
-    yield Claim(
-        "fig. 3",
-        f"mean radius of throats above {RESOLVED:g} um, um ({state})",
-        NOT_GIVEN,
-        "narrower after",
-        f"{pair(lambda when: large(when, 'throat_radius'), 2)}; ratio {ratio('throat_radius')}",
-        "measured",
-    )
-    yield Claim(
-        "fig. 3",
-        f"mean coordination of pores above {RESOLVED:g} um ({state})",
-        NOT_GIVEN,
-        "lower after",
-        pair(lambda when: large(when, "coordination"), 1),
-        "measured",
-    )
+    for one in STRUCTURE:
+        before, after = (rows.values(one.of(when)) for when in ("dried", "calendered"))
+        ours = f"{spread(before, one.digits)} → {spread(after, one.digits)}"
+        ours += f"; ratio {spread(after / before, 2)}" if one.ratio else ""
+        yield Claim(one.place, f"{one.what} ({state})", one.experiment, one.paper, ours, one.basis)
     yield Claim(
         "fig. 4",
         f"peak of Krumbein's sphericity ({state})",
@@ -361,22 +350,6 @@ def _structure(rows: Rows, how: str) -> Iterator[Claim]:
         "0.7 to 0.8 before and after",
         f"{peak(rows, 'dried')} → {peak(rows, 'calendered')}",
         "given by the shapes; rigid particles keep theirs",
-    )
-    yield Claim(
-        "text",
-        f"order of the long axes to the thickness ({state})",
-        NOT_GIVEN,
-        "no pattern",
-        pair(lambda when: of_state(when, "orientation_order")),
-        "measured; 0 is none, -0.5 flat",
-    )
-    yield Claim(
-        "text",
-        f"roughness Sa of the free surface, um ({state})",
-        NOT_GIVEN,
-        "flatter after",
-        pair(lambda when: of_state(when, "surface_sa"), 2),
-        "measured",
     )
 
 
