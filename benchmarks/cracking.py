@@ -105,7 +105,7 @@ def table(found: Stored, name: str) -> np.ndarray:
     return np.loadtxt(found.folder / name, delimiter=",", skiprows=1)
 
 
-def draw(found: dict[float, list[Stored]], path: Path) -> None:
+def draw(found: dict[float, list[Stored]], given: argparse.Namespace) -> None:
     """Draw broken bonds against pressure, and against pressure over strength; and where they broke."""
     with style():
         figure, (left, middle, right) = new_figure(13, 4, columns=3)
@@ -124,13 +124,13 @@ def draw(found: dict[float, list[Stored]], path: Path) -> None:
                     marker="o",
                     ms=4,
                 )
-        left.set(xlabel="pressure (MPa)", ylabel="broken bonds (%)", xscale="log", yscale="log", ylim=(0.01, 100))
-        middle.set(
-            xlabel="pressure / strength", ylabel="broken bonds (%)", xscale="log", yscale="log", ylim=(0.01, 100)
-        )
+        for panel, label in ((left, "pressure (MPa)"), (middle, "pressure / strength")):
+            panel.set(xlabel=label, ylabel="broken bonds (%)", xscale="log", yscale="log", ylim=(0.01, 100))
+        left.set_xlim(1, 1.3 * given.pressure)
+        middle.set_xlim(0.01, 1.3 * given.pressure / min(given.strengths))
         right.set(xlabel="broken bonds (%)", ylabel="height over thickness", ylim=(0, 1), xlim=(0, None))
         left.legend(title="strength")
-        save(figure, path)
+        save(figure, given.chart)
 
 
 def rig(given: argparse.Namespace) -> None:
@@ -174,7 +174,7 @@ def main() -> None:
         return
     found = study(given)
     report(found, given)
-    draw(found, given.chart)
+    draw(found, given)
     print(f"\nChart: {given.chart}")
 
 
