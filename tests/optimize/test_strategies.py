@@ -14,11 +14,13 @@ from scipy.stats import qmc
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.pareto import pareto_mask
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.strategies import ONE_AIM, STRATEGIES, check_follows, strategy
+from mesoforge.optimize.strategies.botorch import _contenders
 from mesoforge.optimize.strategies.sobol import SOBOL
 from mesoforge.optimize.view import VIABLE, NoProposal, View
-from mesoforge.surrogate.door import NotPSDError
+from mesoforge.surrogate.door import NotPSDError, calm
 from mesoforge.surrogate.gp import fit_gp
 from mesoforge.surrogate.table import Array
 from mesoforge.surrogate.twin import fit_twin
@@ -113,6 +115,22 @@ def test_two_objectives_are_proposed_between_their_optima() -> None:
     point = strategy("botorch").propose(view(2))
     assert 0.1 < point[0] < 0.9
     assert point[1] == pytest.approx(0.3, abs=0.15)
+
+
+def test_late_in_a_campaign_the_front_alone_is_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mesoforge.optimize.strategies.botorch.MANY_ROWS", 30)
+    X = sobol_points(2, 0, 64)
+    here = replace(view(2), X=X, Y=bowls(X, 2))
+    gp = fit_gp(here.table)
+    with calm(0):
+        kept = _contenders(gp, here).numpy()
+    front = X[pareto_mask(here.scores) & np.all(here.scores > here.reference, axis=1)]
+    assert len(kept) < 32
+    missed = [point for point in front if np.min(np.linalg.norm(kept - point, axis=1)) > 1e-9]
+    assert len(missed) <= 1
+    point = strategy("botorch").propose(replace(here, surrogate=gp))
+    assert 0.15 < point[0] < 0.85
+    assert point[1] == pytest.approx(0.3, abs=0.12)
 
 
 def test_more_than_four_objectives_are_weighed_anew_each_time() -> None:
