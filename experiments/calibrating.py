@@ -16,8 +16,7 @@ from mesoforge.experiments.calibration import CalibrationPlan
 from mesoforge.experiments.calibration_result import Json, failures, force_field, result
 from mesoforge.experiments.calibration_view import Complain, View
 from mesoforge.experiments.home import Home
-from mesoforge.experiments.pool import Pool
-from mesoforge.experiments.runner import RETRIES
+from mesoforge.experiments.pool import RETRIES, Pool
 from mesoforge.optimize.calibration import LEAST_TO_LEARN, SPREAD, Calibration
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.posterior import Posterior

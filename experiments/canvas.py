@@ -22,6 +22,8 @@ COLOURS: Final = {
 """Told apart by colour-blind people too."""
 
 INK: Final = "#222222"
+FIGURE_KINDS: Final = (".png", ".svg")
+"""What charts are written as: for screens, and for papers and slides."""
 _DPI: Final = 180
 _STYLE: Final[Any] = {
     "font.size": 11,

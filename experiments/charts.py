@@ -43,6 +43,7 @@ class _Mark:
 _MARKS: Final = {
     "sobol": _Mark("start", "o", "#9aa0a6"),
     "sample": _Mark("sampled", "o", "#9aa0a6"),
+    "known": _Mark("made before", "s", "#c0c4c9"),
     "user": _Mark("by hand", "^", "#009e73"),
     "bo": _Mark("proposed", "o", COLOURS["CBD"]),
     "confirm": _Mark("confirmation", "D", "#e69f00"),

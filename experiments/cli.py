@@ -12,12 +12,15 @@ import click
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.calibrate_cli import calibrate
+from mesoforge.experiments.crush_cli import crush
+from mesoforge.experiments.explore_cli import explore
 from mesoforge.experiments.export_cli import discharge, export
-from mesoforge.experiments.learned_cli import predict, sensitivity
+from mesoforge.experiments.learned_cli import assess, predict, sensitivity, tell
 from mesoforge.experiments.manners_cli import completion, doctor, fields, init, schema, show_cost, validate
 from mesoforge.experiments.measure_cli import compare, measure
 from mesoforge.experiments.options import Verbs, home_option, json_option, print_result, tracking_option, where_option
 from mesoforge.experiments.report_cli import report
+from mesoforge.experiments.reproduce_cli import reproduce
 from mesoforge.experiments.shapes_cli import shapes
 from mesoforge.experiments.store_cli import archive, restore, store
 from mesoforge.experiments.study_cli import optimize, resume, sample
@@ -42,6 +45,7 @@ def app(*, debug: bool) -> None:
     mesoforge make                                  one electrode: the paper's 96 % NMC111, small volume
     mesoforge measure tomogram.tif --voxel 0.4      measure any labelled image
     mesoforge viscosity                             shear the slurry: viscosity against shear rate
+    mesoforge crush                                 crush bonded particles: modulus and strength
     mesoforge shapes extract stack.tif -o nmc.h5    real particles from a tomogram
     mesoforge recipe > mine.yaml                    all that a recipe can say, with its defaults
     mesoforge forcefield show                       how beads act on one another, and what is fitted
@@ -49,6 +53,8 @@ def app(*, debug: bool) -> None:
     mesoforge init                                  a commented study to begin with; then 'mesoforge validate'
     mesoforge optimize examples/quickstart.yaml     find, make and confirm the best recipe
     mesoforge calibrate examples/calibrate_slurry.yaml    fit the force field to what was measured
+    mesoforge reproduce paper                       the seed paper's electrodes beside its own numbers
+    mesoforge explore quickstart                    a local page: sliders, predictions, 'make this one'
     mesoforge dashboard --study quickstart          review every electrode in MLflow
     """
 
@@ -62,6 +68,7 @@ for verb in (
     archive,
     restore,
     calibrate,
+    crush,
     init,
     validate,
     schema,
@@ -69,6 +76,8 @@ for verb in (
     doctor,
     completion,
     report,
+    reproduce,
+    explore,
     export,
     discharge,
 ):
@@ -117,6 +126,8 @@ def make(
 app.add_command(measure)
 app.add_command(predict)
 app.add_command(sensitivity)
+app.add_command(assess)
+app.add_command(tell)
 app.add_command(compare)
 
 

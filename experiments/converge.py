@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mesoforge.experiments.home import Home
-from mesoforge.experiments.pool import Pool
+from mesoforge.experiments.pool import Pool, each
 from mesoforge.experiments.refinement import BASE, Variant, variants
 from mesoforge.experiments.shifts import MOVES, OPEN, WITHIN, Reals, Shift, Tolerance, shift
 from mesoforge.physics.balance import balance
@@ -121,16 +121,14 @@ def converge(question: Question, home: Home, pool: Pool, watch: Watch) -> Json:
     """
     tried = question.variants
     tasks = [(one, seed) for one in tried for seed in seeds_of(question)]
-    found: dict[int, Json] = {}
-    waiting = list(enumerate(tasks))
-    while len(found) < len(tasks):
-        while waiting and len(tasks) - len(waiting) - len(found) < pool.slots:
-            number, (variant, seed) = waiting.pop(0)
-            recipe = variant.with_seed(seed).model_dump(mode="json")
-            pool.submit(number, make_measured, recipe, str(home.root.resolve()))
-        number, outcome = pool.next()
-        found[number] = outcome
-        watch(f"{tasks[number][0].words}, seed {tasks[number][1]}", len(found), len(tasks))
+    root = str(home.root.resolve())
+    calls = [(variant.with_seed(seed).model_dump(mode="json"), root) for variant, seed in tasks]
+
+    def tell(number: int, done: int) -> None:
+        variant, seed = tasks[number]
+        watch(f"{variant.words}, seed {seed}", done, len(tasks))
+
+    found = each(pool, make_measured, calls, tell)
     outcomes = {one.name: [found[n] for n, (variant, _) in enumerate(tasks) if variant is one] for one in tried}
     return judged(question, outcomes)
 

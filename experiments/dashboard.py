@@ -61,12 +61,12 @@ def serve(
         DashboardError: the server ended at once or did not answer in time.
     """
     page = study_page(home, _study_id(home, study))
-    port = _free_port(host, port)
+    port = free_port(host, port)
     with tempfile.TemporaryFile() as log:
         process = _start(server_command(home, host, port), log)
         try:
             _await(process, host, port, log)
-            server = f"http://{_reachable(host)}:{port}"
+            server = f"http://{reachable(host)}:{port}"
             if open_browser:
                 webbrowser.open(f"{server}/{page}")
             with suppress(KeyboardInterrupt):
@@ -91,7 +91,7 @@ def _study_id(home: Path, study: str | None) -> str | None:
     return known[study]
 
 
-def _free_port(host: str, asked: int) -> int:
+def free_port(host: str, asked: int) -> int:
     """Return the first port that can be bound: the one asked for, its neighbours, then any."""
     for port in chain(range(asked, asked + _NEIGHBOURS + 1), [0]):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -130,7 +130,7 @@ def _start(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
 def _await(process: subprocess.Popen[bytes], host: str, port: int, log: IO[bytes]) -> None:
     """Wait until the server answers."""
     end = time.monotonic() + _START_LIMIT_S
-    while not _answers(_reachable(host), port):
+    while not _answers(reachable(host), port):
         if process.poll() is not None or time.monotonic() > end:
             state = "ended at once" if process.poll() is not None else f"did not answer in {_START_LIMIT_S:.0f} s"
             raise DashboardError(f"The dashboard's server {state}: {_last_words(log)}")
@@ -148,7 +148,7 @@ def _answers(host: str, port: int) -> bool:
         connection.close()
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
     """Return an address for a host that means 'all of this machine's addresses'."""
     return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 (compared, never bound)
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.assessing import assess_finished
 from mesoforge.experiments.cluster import Demand, pool_at
 from mesoforge.experiments.home import Home
+from mesoforge.experiments.known import known_electrodes
 from mesoforge.experiments.pool import Pool, local_pool
 from mesoforge.experiments.report import study_report
 from mesoforge.experiments.report_page import write_page
@@ -109,6 +111,7 @@ def drive(
         campaign = _campaign(plan, home)
         campaign.retry(retry)
         keep_study(plan, home.study(name))
+        _begin_with_known(campaign, plan, home)
         follower = Follower(plan, campaign, home, tracking_uri, complain)
         follower.begin()
         try:
@@ -119,10 +122,17 @@ def drive(
         return conclude(plan, campaign, home, follower)
 
 
+def _begin_with_known(campaign: Campaign, plan: Plan, home: Home) -> None:
+    """Tell a new campaign of the electrodes that it might have made itself."""
+    if plan.study.start_from_known and plan.kind == "optimize" and not campaign.trials:
+        for one in known_electrodes(plan, home):
+            campaign.know(one.values, one.seed, one.outcome)
+
+
 def _campaign(plan: Plan, home: Home) -> Campaign:
     """Return the campaign of a plan; where the study has changed since it began, a free name is offered."""
     try:
-        return Campaign(plan.problem, Journal(home.journal(plan.study.name)), plan.study.strategy)
+        return Campaign(plan.problem, Journal(home.journal(plan.study.name)), plan.study.strategy, stop=plan.stop)
     except OtherProblemError as error:
         free = next(name for n in count(2) if not home.study(name := f"{plan.study.name}-{n}").exists())
         raise InputError(f"{error}: 'name: {free}' in the study or --name {free} is free") from None
@@ -165,6 +175,7 @@ def conclude(plan: Plan, campaign: Campaign, home: Home, follower: Follower) -> 
     found = verdict(plan, campaign)
     folder = home.study(plan.study.name)
     write_verdict(found, plan, campaign, folder)
+    assess_finished(plan, campaign, folder)
     write_page(study_report(found, plan, campaign, home), folder / "report.html")
     follower.finish("finished" if campaign.done else "interrupted", winner(campaign))
     return found
@@ -177,6 +188,7 @@ def keep_study(plan: Plan, folder: Path) -> None:
     kept = plan.study.model_dump(mode="json") | {
         "recipe": plan.base.model_dump(mode="json", exclude_none=True),
         "kind": plan.kind,
+        **({} if plan.draws is None else {"average_over": str(plan.draws.path)}),
     }
     if plan.study.points:
         kept["points"] = list(plan.points)  # a file's, too
@@ -212,7 +224,7 @@ def kept_campaign(plan: Plan, home: Home) -> Campaign:
     journal = Journal(home.journal(plan.study.name)).reading()
     began = next(iter(journal.events()), {})
     context = cast("dict[str, Value]", began.get("context", plan.problem.context))
-    return Campaign(replace(plan.problem, context=context), journal, plan.study.strategy)
+    return Campaign(replace(plan.problem, context=context), journal, plan.study.strategy, stop=plan.stop)
 
 
 def sync(home: Home, name: str, tracking_uri: str | None = None) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mesoforge.errors import InputError
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.report import find_electrode
-from mesoforge.physics.balance import consolidated
+from mesoforge.physics.balance import balance, consolidated
 from mesoforge.physics.beads import ACTIVE, Beads, wrapped
 from mesoforge.physics.manufacture import BEADS, VOXELS, identity
 from mesoforge.physics.measurement import PROPERTIES
@@ -49,10 +49,18 @@ class Made:
 
     def radii(self, beads: Beads) -> NDArray[np.float64]:
         """Return the radius of each bead [um], (n,)."""
-        now, left = self.recipe, self.properties["cbd_nanoporosity"]
-        if left != now.drying.cbd_nanoporosity:
-            now = consolidated(now, left)
-        return beads.by_kind(now.particles.primary_diameter / 2, now.drying.cbd_diameter / 2)
+        return beads.by_kind(self._now.particles.primary_diameter / 2, self._now.drying.cbd_diameter / 2)
+
+    def volumes(self, beads: Beads) -> NDArray[np.float64]:
+        """Return what each bead stands for [um3], (n,): the gaps of a particle are its beads' as well."""
+        amounts = balance(self._now)
+        return beads.by_volume(amounts.active_bead_volume, amounts.cbd_bead_volume)
+
+    @property
+    def _now(self) -> Recipe:
+        """The recipe with the nanopores that are left."""
+        left = self.properties["cbd_nanoporosity"]
+        return self.recipe if left == self.recipe.drying.cbd_nanoporosity else consolidated(self.recipe, left)
 
     def _file(self, stage: str, name: str) -> Path:
         path = self.places[stage] / name
@@ -99,10 +107,10 @@ def _vtp(made: Made, path: Path) -> None:
 
 
 def _columns(made: Made) -> tuple[Beads, NDArray[np.float64]]:
-    """Return the beads, and per bead its place inside the periodic box and its radius, (n, 4) [um]."""
+    """Return the beads, and per bead its place inside the periodic box, radius and volume, (n, 5) [um, um3]."""
     beads = made.beads
     inside = wrapped(beads.position[:, :2], beads.box[:2])
-    return beads, np.column_stack([inside, beads.position[:, 2], made.radii(beads)])
+    return beads, np.column_stack([inside, beads.position[:, 2], made.radii(beads), made.volumes(beads)])
 
 
 def _xyz(made: Made, path: Path) -> None:
@@ -111,28 +119,31 @@ def _xyz(made: Made, path: Path) -> None:
     lx, ly, lz = beads.box
     head = (
         f'Lattice="{lx:.6f} 0 0 0 {ly:.6f} 0 0 0 {lz:.6f}" pbc="T T F" '
-        "Properties=species:S:1:pos:R:3:radius:R:1:particle:I:1"
+        "Properties=species:S:1:pos:R:3:radius:R:1:volume:R:1:particle:I:1"
     )
     names = np.where(beads.kind == ACTIVE, "AM", "CBD")
     rows = [
-        f"{name} {x:.6f} {y:.6f} {z:.6f} {radius:.6f} {number}"
-        for name, (x, y, z, radius), number in zip(names, columns, beads.particle, strict=True)
+        f"{name} {x:.6f} {y:.6f} {z:.6f} {radius:.6f} {volume:.6f} {number}"
+        for name, (x, y, z, radius, volume), number in zip(names, columns, beads.particle, strict=True)
     ]
     path.write_text("\n".join([str(len(beads)), head, *rows, ""]), encoding="utf-8")
 
 
 def _dump(made: Made, path: Path) -> None:
-    """Write the beads as a LAMMPS dump: type 1 is active material, 2 CBD; mol is the particle; lengths in um."""
+    """Write the beads as a LAMMPS dump: type 1 is active material, 2 CBD; mol is the particle; lengths in um.
+
+    The volume of a bead [um3] holds its share of the gaps in its particle: `mesoforge measure` closes them by it.
+    """
     beads, columns = _columns(made)
     bounds = [f"0 {edge:.6f}" for edge in beads.box]
     head = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", str(len(beads)), "ITEM: BOX BOUNDS pp pp ff", *bounds]
     rows = [
-        f"{number} {kind} {mol} {x:.6f} {y:.6f} {z:.6f} {radius:.6f}"
-        for number, (kind, mol, (x, y, z, radius)) in enumerate(
+        f"{number} {kind} {mol} {x:.6f} {y:.6f} {z:.6f} {radius:.6f} {volume:.6f}"
+        for number, (kind, mol, (x, y, z, radius, volume)) in enumerate(
             zip(beads.kind, beads.particle, columns, strict=True), start=1
         )
     ]
-    path.write_text("\n".join([*head, "ITEM: ATOMS id type mol x y z radius", *rows, ""]), encoding="utf-8")
+    path.write_text("\n".join([*head, "ITEM: ATOMS id type mol x y z radius volume", *rows, ""]), encoding="utf-8")
 
 
 def _tiff(made: Made, path: Path) -> None:

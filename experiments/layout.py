@@ -32,6 +32,16 @@ class Asked(Protocol):
         ...
 
     @property
+    def input_constraints(self) -> Sequence[str]:
+        """What variables must keep together."""
+        ...
+
+    @property
+    def derived(self) -> Mapping[str, str]:
+        """What follows from variables."""
+        ...
+
+    @property
     def design(self) -> Name:
         """Which points a sample has."""
         ...
@@ -81,9 +91,13 @@ def _optimization(study: Asked, budget: Mapping[str, int]) -> Layout:
     odd = {"design": study.design != "sobol", "points": bool(study.points), "seeds": study.seeds != "fresh"}
     if wrong := next((key for key, is_odd in odd.items() if is_odd), ""):
         raise InputError(f"'{wrong}' is of samples, and this study is optimized: remove it, or use 'mesoforge sample'.")
-    space = Space.from_mapping(study.variables)
+    space = _space(study, study.variables)
     given = {"start": _default(space), "proposed": 0, "confirmations": 0} | dict(budget)
     return Layout(space, Budget(**given))
+
+
+def _space(study: Asked, variables: Mapping[str, Mapping[str, Any]]) -> Space:
+    return Space.from_mapping(variables, study.input_constraints, study.derived)
 
 
 def _default(space: Space) -> int:
@@ -96,11 +110,11 @@ def _given(study: Asked, folder: Path) -> tuple[Space, list[Point] | None]:
         raise InputError("a design that is a list, and no other, has points: give both 'design: list' and 'points'.")
     if study.design == "list":
         points = read_points(study.points, folder)
-        return Space.from_mapping({**listed_space(points), **study.variables}), points
+        return _space(study, {**listed_space(points), **study.variables}), points
     if study.design == "grid":
         plain, levels = gridded_space(study.variables)
-        return Space.from_mapping(plain), grid(levels)
-    return Space.from_mapping(study.variables), None
+        return _space(study, plain), grid(levels)
+    return _space(study, study.variables), None
 
 
 def _parts(budget: Mapping[str, int], default: int) -> int:
@@ -115,6 +129,11 @@ def _plain(study: Asked, space: Space, budget: Mapping[str, int]) -> Layout:
     if study.design == "sobol" and replicates == 1 and study.seeds == "fresh":
         return Layout(space, Budget(count, 0, 0))
     Budget(count, 0, 0, replicates)
+    if space.ties:
+        raise InputError(
+            "a sample with input_constraints is a plain Sobol sequence with fresh seeds: leave out design, replicates "
+            "and seeds, or list the points."
+        )
     return _planned(study, space, spread(study.design, space, count, study.seed), {"replicates": replicates})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.assessing import assessed
 from mesoforge.experiments.drive import kept_campaign, kept_plan
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.study import Plan
@@ -47,15 +48,20 @@ def learned(home: Home, study: str) -> tuple[Plan, Campaign, GaussianProcess]:
 def predict(recipe: Recipe, home: Home, study: str) -> dict[str, Any]:
     """Return mean, sd and 95 % interval of each objective for one new electrode of a recipe, and what to mind."""
     plan, _, gp = learned(home, study)
-    values = _variables(recipe, plan)
-    inside, notes = _within(plan.problem.space, values)
+    return foretold(recipe, plan, gp)
+
+
+def foretold(recipe: Recipe, plan: Plan, gp: GaussianProcess) -> dict[str, Any]:
+    """Return what `predict` does, by a surrogate that is at hand."""
+    values = varied(recipe, plan)
+    inside, notes = within(plan.problem.space, values)
     point = plan.problem.space.to_unit(inside)[None]
     mean, sd = gp.predict(point)
     sd = np.maximum(sd[0], least_sd(gp))
-    notes += _elsewhere(plan, recipe, values) + _unlearned(gp, point)
+    notes += elsewhere(plan, recipe, values) + _unlearned(gp, point)
     columns = zip(gp.table.names, mean[0].tolist(), sd.tolist(), loo(gp).r2.values(), strict=True)
     return {
-        "study": study,
+        "study": plan.study.name,
         "measured": len(gp.table),
         "values": values,
         "outside": bool(notes),
@@ -69,13 +75,17 @@ def predict(recipe: Recipe, home: Home, study: str) -> dict[str, Any]:
 
 def sensitivity(home: Home, study: str) -> dict[str, Any]:
     """Return first and total Sobol indices of each objective by variable, with error bars."""
+    plan, _, gp = learned(home, study)
+    return indices(plan, gp)
+
+
+def indices(plan: Plan, gp: GaussianProcess) -> dict[str, Any]:
+    """Return what ``sensitivity`` does, of a surrogate that is at hand."""
     from mesoforge.surrogate.sensitivity import sobol_indices
 
-    plan, _, gp = learned(home, study)
-    indices = sobol_indices(gp)
     names = plan.problem.space.names
     return {
-        "study": study,
+        "study": plan.study.name,
         "measured": len(gp.table),
         "loo_r2": {name: _plain(value) for name, value in loo(gp).r2.items()},
         "properties": {
@@ -88,26 +98,44 @@ def sensitivity(home: Home, study: str) -> dict[str, Any]:
                 }
                 for axis, name in enumerate(names)
             }
-            for output, one in indices.items()
+            for output, one in sobol_indices(gp).items()
         },
     }
 
 
-def _variables(recipe: Recipe, plan: Plan) -> dict[str, Value]:
+def assess(home: Home, study: str) -> dict[str, Any]:
+    """Validate a study's surrogate on recipes that are left out; write figures and findings to its folder.
+
+    Raises:
+        InputError: there is no such study, or it has measured too few recipes.
+    """
+    plan, _, gp = learned(home, study)
+    return assessed(gp, plan, home.study(study))
+
+
+def varied(recipe: Recipe, plan: Plan) -> dict[str, Value]:
+    """Return what a study varies of a recipe, as the study says it.
+
+    Raises:
+        InputError: the recipe does not give it.
+    """
     said = recipe.flat()
     if missing := [name for name in plan.problem.space.names if name not in said]:
         raise InputError(f"the recipe does not give '{missing[0]}', which '{plan.study.name}' varies: add it.")
-    return {name: said[name] for name in plan.problem.space.names}
+    return {one.name: plan.chosen(one, said[one.name]) for one in plan.problem.space.variables}
 
 
 def _plain(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _within(space: Space, values: dict[str, Value]) -> tuple[dict[str, Value], list[str]]:
+def within(space: Space, values: dict[str, Value]) -> tuple[dict[str, Value], list[str]]:
     """Return the values moved to the nearest bounds, and a sentence on each that was."""
     inside, notes = dict(values), []
     for one in space.variables:
+        if one.choices:
+            one.to_unit(values[one.name])
+            continue
         value = float(values[one.name])
         if not one.low <= value <= one.high:
             inside[one.name] = min(max(value, one.low), one.high)
@@ -118,13 +146,14 @@ def _within(space: Space, values: dict[str, Value]) -> tuple[dict[str, Value], l
     return inside, notes
 
 
-def _elsewhere(plan: Plan, recipe: Recipe, values: dict[str, Value]) -> list[str]:
+def elsewhere(plan: Plan, recipe: Recipe, values: dict[str, Value]) -> list[str]:
     """Say what else of the recipe differs from all that the study made."""
     made = plan.recipe_at(values, recipe.seed).flat()
+    averaged = () if plan.draws is None else plan.draws.names
     return [
         f"{name} is {value}, but was {made.get(name)} in all that was learned from: its effect is unknown."
         for name, value in recipe.flat().items()
-        if not _same(made.get(name), value)
+        if name not in averaged and not _same(made.get(name), value)
     ]
 
 

@@ -27,8 +27,10 @@ def reading_options(command: Command) -> Command:
             click.option("--dataset", metavar="NAME", help="The array of an NPZ or HDF5 file that holds several."),
             click.option("--labels", metavar="N=PHASE,...", help="What labels mean [default: 0=pore,1=active,2=cbd]."),
             click.option("--thickness-axis", type=click.IntRange(0, 2), default=2, help="Of the file [default: 2]."),
-            click.option("--sides", type=click.Choice(tuple(SIDES)), default="closed", show_default=True,
-                         help="Which axes of an image file close upon themselves, thickness last."),
+            click.option("--types", metavar="N=PHASE,...", help="Of beads [default: 1=active,2=cbd, AM, CBD]."),
+            click.option("--diameters", metavar="N=UM,...", help="Of beads by type [um], if the file does not say."),
+            click.option("--sides", type=click.Choice(tuple(SIDES)),
+                         help="Which axes close upon themselves, thickness last [images: closed; beads: as the file]."),
             click.option("--particles", type=click.Path(path_type=Path), help="File that numbers the particles."),
             click.option("--whole", is_flag=True, help="The image file reaches from collector to free surface."),
         )
@@ -70,12 +72,14 @@ def measure(
 ) -> None:
     r"""Measure an image of an electrode, or an electrode made before: everything, with units.
 
-    IMAGE is a labelled stack (.npy, .npz, .tif, .h5, or a folder of slices); ELECTRODE is the name that 'mesoforge
-    make' printed, or its first letters. z is the thickness, from the collector up.
+    IMAGE is a labelled stack (.npy, .npz, .tif, .h5, or a folder of slices), or beads made elsewhere (.lammpstrj or
+    .dump, .data, .xyz; lengths in um); ELECTRODE is the name that 'mesoforge make' printed, or its first letters. z is
+    the thickness, from the collector up.
 
     \b
     mesoforge measure tomogram.npz --thickness-axis 0
     mesoforge measure stack.tif --voxel 0.4 --labels 0=pore,255=active --only phases,transport
+    mesoforge measure dump.lammpstrj --types 1=active,2=cbd --voxel 0.4
     mesoforge measure 3f9a2c --subvolumes 2 --richardson --csv properties.csv
     """
     from mesoforge.experiments import measuring, printing
@@ -96,10 +100,12 @@ def _reading(said: dict[str, Any]) -> Reading:
     return Reading(
         voxel=_voxel(said["voxel"]) if said["voxel"] else None,
         thickness_axis=said["thickness_axis"],
-        periodic=SIDES[said["sides"]],
+        periodic=SIDES[said["sides"]] if said["sides"] else None,
         whole=said["whole"],
         dataset=said["dataset"],
         particles=said["particles"],
+        types=_pairs("--types", said["types"], "1=active,2=cbd"),
+        diameters=_sizes(said["diameters"]),
         **labels,
     )
 
@@ -117,10 +123,27 @@ def _voxel(text: str) -> float:
 
 def _labels(text: str) -> dict[int, str]:
     """Read what labels mean from 0=pore,1=active."""
-    pairs = [part.partition("=") for part in text.split(",")]
-    if not all(key.strip().isdigit() and equals and word.strip() for key, equals, word in pairs):
-        raise InputError(f"--labels is '{text}' but must be like 0=pore,1=active,2=cbd: correct it.")
-    return {int(key): word.strip() for key, _, word in pairs}
+    shown = "0=pore,1=active,2=cbd"
+    found = _pairs("--labels", text, shown)
+    if not all(key.isdigit() for key in found):
+        raise InputError(f"--labels is '{text}' but must be like {shown}: correct it.")
+    return {int(key): word for key, word in found.items()}
+
+
+def _pairs(option: str, text: str | None, shown: str) -> dict[str, str]:
+    """Read pairs from 1=active,2=cbd; nothing where nothing is said."""
+    pairs = [part.partition("=") for part in text.split(",")] if text else []
+    if not all(key.strip() and equals and word.strip() for key, equals, word in pairs):
+        raise InputError(f"{option} is '{text}' but must be like {shown}: correct it.")
+    return {key.strip(): word.strip() for key, _, word in pairs}
+
+
+def _sizes(text: str | None) -> dict[str, float]:
+    """Read lengths by type from 1=5,2=1.3."""
+    try:
+        return {kind: float(size) for kind, size in _pairs("--diameters", text, "1=5,2=1.3").items()}
+    except ValueError:
+        raise InputError(f"--diameters is '{text}' but must be lengths in um, as in 1=5,2=1.3: correct it.") from None
 
 
 def _wanted(said: dict[str, Any], known: float | None) -> Wanted:

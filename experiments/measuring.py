@@ -12,6 +12,8 @@ from typing import Any
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.home import Home
+from mesoforge.physics.microstructure.bead_files import SUFFIXES as BEADS
+from mesoforge.physics.microstructure.bead_images import read_beads
 from mesoforge.physics.microstructure.image_files import SUFFIXES, Reading, read_image
 from mesoforge.physics.microstructure.measure import chosen, measure
 from mesoforge.physics.microstructure.quantity import Conductors, Properties
@@ -59,6 +61,8 @@ def find_image(target: str, home: Home, reading: Reading) -> Subject:
         InputError: there is no such file or electrode, or the file is no image.
     """
     path = Path(target)
+    if path.suffix.lower() in BEADS:
+        return Subject(read_beads(path, reading), str(path))
     if path.suffix.lower() in (*SUFFIXES, *PICKLES) or slices(path):
         return Subject(read_image(path, reading), str(path))
     folder = path if (path / VOXELS).is_file() else _stored(target, home)
@@ -96,7 +100,8 @@ def _stored(name: str, home: Home) -> Path:
     if len(found) != 1:
         many = f"{len(found)} electrodes' names begin so" if found else "there is neither a file nor an electrode of it"
         raise InputError(
-            f"'{name}' was to be measured but {many}: give an image ({', '.join(SUFFIXES)}) or an electrode of "
+            f"'{name}' was to be measured but {many}: give an image ({', '.join(SUFFIXES)}), beads "
+            f"({', '.join(BEADS)}) or an electrode of "
             f"'{home.root}' by its name."
         )
     return found[0]

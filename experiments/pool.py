@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 Task = Callable[[], dict[str, Any]]
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+RETRIES: Final = 2
+"""How often a task whose worker died is tried again."""
 LOOK_S: Final = 0.5
 """How often a pool looks which workers are there."""
 RENEW_S: Final = 120.0
@@ -73,6 +76,33 @@ class HerePool:
 
     def want(self, tasks: int) -> None:
         """Have no workers to give back."""
+
+
+def each(
+    pool: Pool,
+    work: Callable[..., dict[str, Any]],
+    calls: Sequence[tuple[object, ...]],
+    watch: Callable[[int, int], None] = lambda *_: None,
+) -> list[dict[str, Any]]:
+    """Run a task for the arguments of each call, and return the results in the order of the calls.
+
+    A task whose worker died is tried again. ``watch`` is told the number of each that ended, and how many have.
+    """
+    found, waiting, running, tried = dict[int, dict[str, Any]](), list(range(len(calls))), set[int](), Counter[int]()
+    while len(found) < len(calls):
+        while waiting and len(running) < pool.slots:
+            number = waiting.pop(0)
+            pool.submit(number, work, *calls[number])
+            running.add(number)
+        number, value = pool.next()
+        running.discard(number)
+        if value.get("kind") == "infrastructure" and tried[number] < RETRIES:
+            tried[number] += 1
+            waiting.insert(0, number)
+            continue
+        found[number] = value
+        watch(number, len(found))
+    return [found[number] for number in range(len(calls))]
 
 
 class Crew(Protocol):

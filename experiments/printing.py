@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from mesoforge.experiments.study import Plan
-from mesoforge.experiments.view import best_words
+from mesoforge.experiments.view import best_words, shift_words
 from mesoforge.experiments.watching import Tally
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Failed, Measured, Trial
@@ -127,7 +127,7 @@ def trial_line(trial: Trial, plan: Plan) -> str:
     if isinstance(trial.outcome, Failed):
         found = f"[red]failed in {trial.outcome.stage}[/red]: {escape(trial.outcome.reason)}"
     elif isinstance(trial.outcome, Measured):
-        names = plan.problem.objectives.names or ("porosity", "tortuosity_factor_z")
+        names = plan.problem.objectives.outputs or ("porosity", "tortuosity_factor_z")
         found = ", ".join(f"{name} {number(trial.outcome.properties[name])}" for name in names)
         found += f" ({trial.outcome.wall_s:.0f} s)"
     else:
@@ -200,6 +200,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
         f"aims: {'; '.join(found['aims']) or 'none, a sample'}",
         highlight=False,
     )
+    if found["stopped"]:
+        console.print(f"Stopped early, {found['stopped']}.", highlight=False, soft_wrap=True)
     if found["pareto"]:
         console.print(_pareto(found, plan))
     if found["confirmations"]:
@@ -212,6 +214,8 @@ def findings(found: Mapping[str, Any], plan: Plan, home: Path) -> None:
     for failure in found["failed"]:
         where = f"[red]{failure['trial']} failed in {failure['stage']}[/red] ({failure['kind']})"
         console.print(f"{where}: {escape(failure['reason'])}")
+    for words in shift_words({name: (one["mean"], one["sd"]) for name, one in found["shifts"].items()}):
+        console.print(f"[bold]{words}[/bold]", highlight=False, soft_wrap=True)
     for sentence in found["unreached"]:
         console.print(f"Not reached: {escape(sentence)}", highlight=False, soft_wrap=True)
     for place, row in enumerate(found["best"]):
@@ -228,7 +232,7 @@ def _pareto(found: Mapping[str, Any], plan: Plan) -> Table:
     table = Table("trial", "origin", title=title, box=box.SIMPLE)
     for name in plan.problem.space.names:
         table.add_column(_heading(name), justify="right")
-    for name in plan.problem.objectives.names:
+    for name in plan.problem.objectives.outputs:
         table.add_column(_heading(name), justify="right", style="bold")
     for row in found["pareto"]:
         cells = [*row["values"].values(), *row["properties"].values()]

@@ -48,6 +48,7 @@ class ElectrodeRun:
     failure: Failed | None = None
     artifacts: tuple[Path, ...] = ()
     pareto: bool | None = None
+    feasible: bool | None = None
 
     def __post_init__(self) -> None:
         if self.key in ("", CAMPAIGN):
@@ -125,6 +126,8 @@ def electrode_sheet(run: ElectrodeRun, common: Mapping[str, str]) -> Sheet:
     metrics = dict(run.metrics) | _prediction_metrics(run)
     if run.pareto is not None:
         metrics["pareto"] = float(run.pareto)
+    if run.feasible is not None:
+        metrics["feasible"] = float(run.feasible)
     tags = {**common, **run.tags, **_failure_tags(run.failure), "origin": run.origin, **_missing(run.artifacts, files)}
     return Sheet(run.name, run.status, run.started, run.ended, _texts(run.params), finite(metrics), _texts(tags), files)
 

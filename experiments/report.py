@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.assessing import assessment
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.printing import FIRST, number
 from mesoforge.experiments.report_page import (
@@ -36,10 +37,12 @@ from mesoforge.experiments.report_parts import (
     shown,
 )
 from mesoforge.experiments.study import Plan
-from mesoforge.experiments.view import trial_key
+from mesoforge.experiments.view import shift_words, tied, trial_key
 from mesoforge.experiments.work import electrode_name
 from mesoforge.optimize.campaign import Campaign
-from mesoforge.optimize.objectives import Objective
+from mesoforge.optimize.limits import Limit
+from mesoforge.optimize.objectives import Objective, Objectives
+from mesoforge.optimize.space import Variable
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
 from mesoforge.physics.manufacture import identity
 from mesoforge.physics.measurement import OWN
@@ -55,6 +58,18 @@ STUDY_FIGURES = {
     "simulation then gave.",
     "hypervolume.png": "How much was gained with each simulation.",
     "parallel_coordinates.png": "Each line is one electrode: its inputs, then its objectives.",
+    "slices.png": "What the surrogate foretells along each input, the others held as in the best electrode (dotted): "
+    "mean and the band that holds 95 % of new electrodes.",
+    "sensitivity.png": "Which inputs matter: the share of each property's variance that an input explains alone, and "
+    "alone or with others (Sobol indices). Bars are two standard deviations of what the electrodes leave open.",
+}
+
+
+TRUST_FIGURES = {
+    "calibration_curve.png": "How often electrodes of recipes that were left out lie within their intervals; on the "
+    "diagonal the intervals are right.",
+    "partial_dependence.png": "How each property moves with each input, the others averaged over their bounds, "
+    "with two standard deviations of what is known.",
 }
 
 
@@ -108,7 +123,8 @@ def _inputs(values: Mapping[str, Any]) -> str:
 def study_report(found: Json, plan: Plan, campaign: Campaign, home: Home) -> str:
     """Return the page on a study; ``found`` is its verdict."""
     chosen = chosen_trial(found, campaign)
-    search = Section("How the search went", _search(home.study(plan.study.name)) + _quality(found))
+    folder = home.study(plan.study.name)
+    search = Section("How the search went", _search(folder) + _quality(found) + _trusted(folder))
     sections = [Section("Question", _question(found, plan))]
     if plan.kind == "optimize":
         sections.append(Section("Answer", _answer(found, plan, campaign, chosen)))
@@ -131,7 +147,7 @@ def _lead(found: Json, campaign: Campaign, chosen: Trial | None) -> str:
     if chosen is None or not isinstance(chosen.outcome, Measured):
         return cards(counts)
     objectives = campaign.problem.objectives
-    best = dict(zip(objectives.names, _reported(chosen, campaign), strict=True))
+    best = dict(zip(objectives.outputs, _reported(chosen, campaign), strict=True))
     return cards({label(name): shown(name, value) for name, value in best.items()} | counts)
 
 
@@ -144,15 +160,20 @@ def _reported(chosen: Trial, campaign: Campaign) -> list[float]:
 
 
 def _question(found: Json, plan: Plan) -> str:
-    variables = [
-        (f"`{one.name}`", input_text(one.name, one.low), input_text(one.name, one.high), one.scale)
-        for one in plan.problem.space.variables
-    ]
+    variables = [_varied(one) for one in plan.problem.space.variables]
     aims = items(found["aims"]) if found["aims"] else paragraph("The space was sampled, without an aim.")
-    varied = table(("input", "from", "to", "scale"), variables)
+    varied = table(("input", "from", "to", "scale"), variables) + items(tied(plan.problem.space))
     note = (plan.study.note or "(the study has no note)").split("\n\n")
     said = "".join(paragraph(part, "lead") for part in note)
+    shifts = {name: (one["mean"], one["sd"]) for name, one in found["shifts"].items()}
+    aims += "".join(paragraph(words) for words in shift_words(shifts))
     return f"{said}<h3>Aims</h3>{aims}<h3>What was varied</h3>{varied}"
+
+
+def _varied(one: Variable) -> tuple[str, ...]:
+    if one.choices:
+        return (f"`{one.name}`", ", ".join(map(str, one.choices)), "", "choices")
+    return (f"`{one.name}`", input_text(one.name, one.low), input_text(one.name, one.high), one.scale)
 
 
 def chosen_trial(found: Json, campaign: Campaign) -> Trial | None:
@@ -177,29 +198,45 @@ def _answer(found: Json, plan: Plan, campaign: Campaign, chosen: Trial | None) -
         if confirmed
         else f"No proposal was confirmed yet; of the Pareto set, **{trial_key(chosen.number)}** comes first."
     )
-    return paragraph(words) + _inputs(chosen.values) + _repeats(chosen, plan, campaign) + _pareto(found, plan)
+    words += f" The search stopped early, {found['stopped']}." if found["stopped"] else ""
+    return paragraph(words) + _inputs(chosen.values) + _repeats(chosen, campaign) + _pareto(found, plan)
 
 
-def _repeats(chosen: Trial, plan: Plan, campaign: Campaign) -> str:
+def _repeats(chosen: Trial, campaign: Campaign) -> str:
     """Set the chosen electrode beside its repetitions, of whose seeds alone the mean is: the first run was chosen."""
     again = [one for one in campaign.measured if one.confirms == chosen.number]
     runs = [one.outcome.properties for one in (chosen, *again) if isinstance(one.outcome, Measured)]
     rows = []
-    for one, mean in zip(plan.problem.objectives.each, _reported(chosen, campaign), strict=True):
-        values = [properties[one.name] for properties in runs]
-        rows.append((label(one.name), *(shown(one.name, value) for value in (mean, *values)), aim_met(one, mean)))
+    wanted = campaign.objectives
+    for name, mean in zip(wanted.outputs, _reported(chosen, campaign), strict=True):
+        values = [properties[name] for properties in runs]
+        rows.append((label(name), *(shown(name, value) for value in (mean, *values)), _asked_of(name, mean, wanted)))
     seeds = (f"new seed {n}" for n in range(1, len(again) + 1))
     return table(("property", "mean of new seeds" if again else "value", "first run", *seeds, "aim"), rows)
 
 
 def _pareto(found: Json, plan: Plan) -> str:
-    names = [*plan.problem.space.names, *plan.problem.objectives.names]
+    names = [*plan.problem.space.names, *plan.problem.objectives.outputs]
     rows = [
         (row["trial"], *map(number, row["values"].values()), *(shown(n, v) for n, v in row["properties"].items()))
         for row in found["pareto"]
     ]
     said = paragraph("The Pareto set: electrodes of which none is better in all aims at once, as measured.")
     return said + table(("electrode", *map(label, names)), rows)
+
+
+def _trusted(folder: Path) -> str:
+    """Say which properties are foretold of recipes that were left out, and which not yet."""
+    known = assessment(folder)
+    if known is None:
+        return ""
+    said = paragraph("What the surrogate foretells of recipes that were left out, a fifth at a time:")
+    rows = [
+        (label(name), one["verdict"], number(one["r2"]), f"{one['coverage50']:.0%}", f"{one['coverage95']:.0%}")
+        for name, one in known["properties"].items()
+    ]
+    headings = ("property", "verdict", "R²", "within 50 %", "within 95 %")
+    return said + table(headings, rows) + figures(Figure(folder / n, words) for n, words in TRUST_FIGURES.items())
 
 
 def _quality(found: Json) -> str:
@@ -230,7 +267,7 @@ def _confirmations(found: Json) -> str:
 
 
 def _trials(campaign: Campaign, plan: Plan) -> str:
-    names = plan.problem.objectives.names or ("porosity", "tortuosity_factor_z")
+    names = plan.problem.objectives.outputs or ("porosity", "tortuosity_factor_z")
     ended = sorted(campaign.ended, key=lambda one: one.number)
     rows = [
         (trial_key(one.number), one.origin, *map(number, one.values.values()), *_came(one.outcome, names))
@@ -271,8 +308,19 @@ def _properties(properties: Mapping[str, float]) -> str:
 
 
 def _search(folder: Path) -> str:
-    wide = ("pareto_front.png", "parallel_coordinates.png", "prediction_against_physics.png")
+    wide = [name for name in STUDY_FIGURES if name != "hypervolume.png"]
     return figures(Figure(folder / name, said, wide=name in wide) for name, said in STUDY_FIGURES.items())
+
+
+def _asked_of(name: str, value: float, wanted: Objectives) -> str:
+    """Say what was wanted of a property, and whether the value is so."""
+    said = [aim_met(one, value) for one in wanted.each if one.name == name]
+    said += [_kept(one, value) for one in wanted.limits.each if one.name == name]
+    return "; ".join(said)
+
+
+def _kept(one: Limit, value: float) -> str:
+    return f"{str(one).removeprefix(one.name).strip()}: {'kept' if one.margin(value) <= 0 else '**not kept**'}"
 
 
 def aim_met(objective: Objective, value: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.home import Home
-from mesoforge.experiments.pool import Pool
+from mesoforge.experiments.pool import RETRIES, Pool
 from mesoforge.experiments.stage_tree import Chain, StageTree, chain_of
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.work import outcome_of
@@ -19,8 +19,6 @@ from mesoforge.optimize.trial import Failed, Outcome, Trial
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store
 
-RETRIES = 2
-"""How often a trial is run again when not the physics but a worker or a disk failed."""
 PATIENCE_S: Final = 1.0
 """How often is looked whether a stage that others wait for has been made."""
 Work = Callable[..., dict[str, Any]]
@@ -94,7 +92,7 @@ class Runner:
         if (found := self.pool.news(patience_s)) is None:
             return False
         number, value = found
-        outcome = outcome_of(value, self.plan.problem.objectives.names)
+        outcome = outcome_of(value, self.plan.problem.objectives.outputs)
         if isinstance(outcome, Failed) and outcome.kind == "infrastructure" and self._retried[number] < RETRIES:
             self._retried[number] += 1
             self._submit(number)

@@ -38,6 +38,7 @@ def study_schema() -> Json:
     fields["recipe"]["anyOf"] = [{"$ref": "#/$defs/Recipe"}, {"type": "string"}]
     fields["variables"] = _listed(fields["variables"], {name: _bounds(said) for name, said in inputs().items()})
     fields["objectives"] = _listed(fields["objectives"], {name: _goal(name) for name in PROPERTIES})
+    fields["constraints"] = _listed(fields["constraints"], {name: _limit(name) for name in PROPERTIES})
     counts = {name: {"type": "integer", "minimum": 0} for name in Budget.__dataclass_fields__}
     fields["budget"] = _listed(fields["budget"], counts)
     fields["strategy"]["enum"] = sorted(STRATEGIES)
@@ -50,12 +51,12 @@ SCHEMAS: Final = {"study": study_schema, "recipe": recipe_schema}
 
 
 def inputs() -> dict[str, str]:
-    """Return every input of a recipe that is a number, by dotted name, with what it means."""
+    """Return every input of a recipe that may be varied, by dotted name, with what it means."""
     found = {}
     for section, content in Recipe():
         if isinstance(content, Record):
             for name, field in type(content).model_fields.items():
-                if "float" in str(field.annotation) or "int" in str(field.annotation):
+                if any(kind in str(field.annotation) for kind in ("float", "int", "bool", "Literal", "Material")):
                     found[f"{section}.{name}"] = " ".join((field.description or "").split())
     return {name: said for name, said in found.items() if name != "volume.start_box"}
 
@@ -81,12 +82,21 @@ def _bounds(said: str) -> Json:
             "high": _NUMBER,
             "scale": {"enum": ["linear", "log"]},
             "integer": {"type": "boolean"},
+            "choices": {"type": "array", "minItems": 2},
             "levels": {"type": "integer", "minimum": 2},
             "values": {"type": "array", "items": _NUMBER, "minItems": 2},
         },
-        "anyOf": [{"required": ["low", "high"]}, {"required": ["values"]}],
+        "anyOf": [{"required": ["low", "high"]}, {"required": ["choices"]}, {"required": ["values"]}],
         "additionalProperties": False,
     }
+
+
+def _limit(name: str) -> Json:
+    about = PROPERTIES[name]
+    pair = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}
+    keys = {"at_least": _NUMBER, "at_most": _NUMBER, "between": pair}
+    said = f"{about.meaning} [{about.unit}]" if about.unit else about.meaning
+    return {"description": said, "type": "object", "properties": keys, "additionalProperties": False}
 
 
 def _goal(name: str) -> Json:

@@ -214,11 +214,11 @@ def stamp(recipe: Path | None, changes: tuple[str, ...], seed: int | None, home:
     from mesoforge.experiments import printing, shapes_table
     from mesoforge.experiments.cli import ElectrodeError, chosen_recipe
     from mesoforge.experiments.home import Home
-    from mesoforge.experiments.stamped import stamp_electrode
+    from mesoforge.experiments.stamped import stamped_images
 
     chosen = chosen_recipe(recipe, changes, seed)
     with printing.stages(quiet=as_json) as on_stage:
-        value = stamp_electrode(chosen, Home(home), on_stage)
+        value = stamped_images(chosen, Home(home), on_stage)
     if "kind" in value:
         raise ElectrodeError(f"the electrode failed in {value['stage']} ({value['kind']}): {value['reason']}.")
     print_result(value, shapes_table.show_stamped, as_json=as_json)

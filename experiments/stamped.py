@@ -12,11 +12,12 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.canvas import save, style
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.work import electrode_name
+from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import Failure
-from mesoforge.physics.manufacture import VOXELS, manufacture
+from mesoforge.physics.manufacture import BEADS, VOXELS, manufacture
 from mesoforge.physics.measurement import structure
 from mesoforge.physics.recipe import Recipe
-from mesoforge.physics.shapes.stamping import active_surface, stamped_electrode
+from mesoforge.physics.shapes.stamping import active_surface, stamp_electrode
 from mesoforge.physics.store import Store
 from mesoforge.physics.voxels import Voxels
 
@@ -31,7 +32,7 @@ COMPARED = {
 """What is compared, by name, and its words."""
 
 
-def stamp_electrode(recipe: Recipe, home: Home, on_stage: Callable[[str], None]) -> dict[str, Any]:
+def stamped_images(recipe: Recipe, home: Home, on_stage: Callable[[str], None]) -> dict[str, Any]:
     """Make the electrode of a recipe, stamp its particles, measure all images and draw them.
 
     Returns:
@@ -42,6 +43,7 @@ def stamp_electrode(recipe: Recipe, home: Home, on_stage: Callable[[str], None])
     """
     if recipe.shapes is None:
         raise InputError("the recipe names no library of particles to stamp: add 'shapes: nmc.h5'.")
+    recipe = recipe.with_values({"numerics.image": "beads"})
     made = manufacture(recipe, Store(home.store), on_stage)
     if isinstance(made, Failure):
         return {"kind": made.kind, "stage": made.stage, "reason": made.reason}
@@ -50,7 +52,8 @@ def stamp_electrode(recipe: Recipe, home: Home, on_stage: Callable[[str], None])
     images = {"beads": Voxels.load(made.stages["measurement"] / VOXELS)}
     for mapping in MAPPINGS:
         on_stage(f"stamping, {mapping}")
-        images[mapping] = stamped_electrode(recipe, made.stages["calendering"], mapping)  # type: ignore[arg-type]
+        beads = Beads.load(made.stages["calendering"] / BEADS)
+        images[mapping] = stamp_electrode(beads, recipe, mapping)  # type: ignore[arg-type]
         images[mapping].save(folder / f"voxels_{mapping}.npz")
     on_stage("measurement")
     found = {

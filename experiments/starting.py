@@ -42,10 +42,16 @@ objectives:                      # properties, as 'mesoforge make' prints them: 
   porosity: {match: 0.30, tolerance: 0.01}   # fractions, not percent
   tortuosity_factor_z: minimize
   areal_capacity: maximize
+constraints: {}                  # of measured properties, as {electrode_density: {at_least: 2.8}}; at_most, between
+input_constraints: []            # what variables must keep together, as ["a.b + 2 * c.d <= 3"]
+derived: {}                      # inputs that follow from variables, as {a.b: 1 - c.d}
 budget:                          # simulations
   start: 6                       # spread over the space before there is anything to learn from
   proposed: 6                    # where the surrogate expects most
   confirmations: 2               # the best again, with new seeds
+stop:                            # ends the proposals early, as: hypervolume gained less than 1 % over 8 simulations
+average_over:                    # a calibration's posterior.csv: each simulation draws its force field from it
+start_from_known: true           # begin with those electrodes made before that this study might have made
 strategy: botorch                # or optuna-tpe, optuna-nsga2, optuna-gp, sobol, random
 seed: 1
 workers: 2                       # simulations at a time

@@ -7,10 +7,12 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.design import Name
+from mesoforge.experiments.draws import Draws
 from mesoforge.experiments.layout import lay_down
 from mesoforge.experiments.record import check_study_name
 from mesoforge.experiments.units import quantity
@@ -18,19 +20,27 @@ from mesoforge.experiments.where import Where
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Variable
+from mesoforge.optimize.stopping import stop
 from mesoforge.optimize.strategies import strategy
+from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Trial, Value
+from mesoforge.physics.fragments import CRACKING
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.manufacture import identity
 from mesoforge.physics.measurement import PROPERTIES
 from mesoforge.physics.recipe import Recipe, load_recipe
 from mesoforge.physics.record import Record, read_yaml
 from mesoforge.physics.store import digest
+from mesoforge.surrogate.table import Array
 
 SINGLE = "electrodes"
 """The study under which electrodes are recorded that were made one by one."""
 NATURE = ("force_field.", "numerics.", "materials.", "slurry.tolerance", "drying.cbd_")
 """Inputs that a manufacturer cannot choose."""
+SPREAD = 64
+"""Recipes that are checked of a space whose variables are tied."""
+MOST_CORNERS = 8
+"""Variables up to which all corners of the space are checked too."""
 Kind = Literal["optimize", "sample"]
 
 
@@ -44,19 +54,31 @@ class Study(Record):
     recipe: dict[str, Any] | str = Field(default_factory=dict)
     """The recipe that is varied: a mapping of what differs from the defaults, or the path of a recipe file."""
     variables: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Inputs to vary by dotted name, each with ``low``, ``high`` and perhaps ``scale: log`` or ``integer: true``."""
+    """Inputs to vary by dotted name: ``low``, ``high``, perhaps ``scale: log`` or ``integer: true``; or ``choices``."""
+    input_constraints: list[str] = Field(default_factory=list)
+    """What variables must keep together, each like ``2 * a.b + c.d <= 3``."""
+    derived: dict[str, str] = Field(default_factory=dict)
+    """Inputs that follow from variables, by dotted name, each like ``1 - a.b - c.d``."""
     design: Name = "sobol"
     """Which points a sample has: ``sobol``, ``latin-hypercube``, ``grid`` or ``list``."""
     points: list[dict[str, Any]] | str = Field(default_factory=list)
     """Of a list: the points, each with a value by variable, or the path of a CSV file headed by the variables."""
     objectives: dict[str, Any] = Field(default_factory=dict)
     """Properties by name: ``minimize``, ``maximize``, or ``{match: VALUE, tolerance: VALUE}``."""
+    constraints: dict[str, Any] = Field(default_factory=dict)
+    """Bounds of measured properties: ``{at_least: VALUE}``, ``{at_most: VALUE}`` or ``{between: [LOW, HIGH]}``."""
     budget: dict[str, int] = Field(default_factory=dict)
     """How many simulations: ``start``, ``proposed``, ``confirmations`` and perhaps ``replicates`` of each of these."""
+    stop: str | None = None
+    """When to end the proposals early, in words: ``hypervolume gained less than 1 % over 8 simulations``."""
+    average_over: str | None = None
+    """Path of a calibration's ``posterior.csv``: each simulation draws its force field from it, by its seed."""
     strategy: str = "botorch"
     """How points are proposed."""
     seed: int = Field(default=1, ge=0)
     """Seed of the campaign; every simulation gets a fresh one from it."""
+    start_from_known: bool = True
+    """Whether a new study begins with all electrodes of the home that it might have made itself."""
     workers: int = Field(default=2, ge=1, le=1024)
     """Simulations at a time, each in a process of its own."""
     synchronous: bool = False
@@ -84,18 +106,26 @@ class Plan:
         self.study, self.kind = study, kind
         self.base = _base(study, folder)
         laid = lay_down(study, kind, _budget(study), folder)
+        self.stop = None if study.stop is None else stop(study.stop)
+        self.draws = None if study.average_over is None else Draws.read((folder / study.average_over).absolute())
         self.problem = Problem(
             name=_free_name(study.name),
             space=laid.space,
-            objectives=Objectives.from_mapping(study.objectives if kind == "optimize" else {}),
+            objectives=Objectives.from_mapping(
+                *((study.objectives, study.constraints) if kind == "optimize" else ({},))
+            ),
             budget=laid.budget,
             seed=study.seed,
-            context=_context(self.base, kind) | ({"design": laid.name} if laid.name else {}),
+            context=_context(self.base, kind)
+            | ({"design": laid.name} if laid.name else {})
+            | ({} if self.draws is None else {"average_over": self.draws.digest}),
             plan=laid.plan,
         )
         self.points = laid.points
         strategy(study.strategy)
         self._check_objectives()
+        self._check_limits()
+        self._check_draws()
         self._check_variables()
 
     def recipe(self, trial: Trial) -> Recipe:
@@ -104,7 +134,13 @@ class Plan:
 
     def recipe_at(self, values: Mapping[str, Value], seed: int) -> Recipe:
         """Return the base recipe with the design variables and the seed given."""
-        return self.base.with_values({**values, "seed": seed})
+        nature = {} if self.draws is None else self.draws.of(seed)
+        return self.base.with_values({**nature, **self.problem.space.complete(values), "seed": seed})
+
+    def chosen(self, one: Variable, value: Value) -> Value:
+        """Return a variable's value as the study says it: a material has a name in files and another in recipes."""
+        same = (each for each in one.choices if self.base.with_values({one.name: each}).flat().get(one.name) == value)
+        return next(same, value)
 
     def _check_objectives(self) -> None:
         if self.kind == "optimize" and not len(self.problem.objectives):
@@ -114,6 +150,10 @@ class Plan:
         for name in self.problem.objectives.names:
             if name not in PROPERTIES:
                 raise InputError(f"objective '{name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+            if name in CRACKING and not self._may_crack:
+                raise InputError(
+                    f"objective '{name}' is of bonded particles but these are rigid: set particles.bonded to true."
+                )
         for one in self.problem.objectives.each:
             if one.target is not None and one.target > 1 and quantity(one.name).unit == "%":
                 raise InputError(
@@ -121,9 +161,34 @@ class Plan:
                     f"write {one.target / 100:g} for {one.target:g} %, and the tolerance likewise."
                 )
 
+    def _check_limits(self) -> None:
+        for limit in self.problem.objectives.limits.each:
+            if limit.name not in PROPERTIES:
+                raise InputError(f"constraint '{limit.name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+            if quantity(limit.name).unit == "%" and (limit.low >= 1 or limit.high < 0):
+                raise InputError(
+                    f"constraint '{limit}' is on a fraction from 0 to 1, not percent: no electrode keeps it."
+                )
+
+    def _check_draws(self) -> None:
+        """Check that what is averaged over is nature's, and that a recipe allows the ends of it."""
+        for name in () if self.draws is None else self.draws.names:
+            if not name.startswith(NATURE) or name in self.problem.space.names:
+                raise InputError(
+                    f"'{self.study.average_over}' gives '{name}', which is a variable or the manufacturer's to choose: "
+                    "average over parameters of nature alone."
+                )
+        for values in () if self.draws is None else self.draws.ends():
+            self._check_recipe(values)
+
+    @property
+    def _may_crack(self) -> bool:
+        """Whether particles are bonded in any of the study's electrodes."""
+        return self.base.particles.bonded or "particles.bonded" in self.problem.space.names
+
     def _check_variables(self) -> None:
         variables = self.problem.space.variables
-        for name in (variable.name for variable in variables):
+        for name in (*self.problem.space.names, *(name for name, _ in self.problem.space.derived)):
             if name == "seed":
                 raise InputError("'seed' cannot be a variable: every simulation gets a fresh one; remove it.")
             if self.kind == "optimize" and name.startswith(NATURE):
@@ -134,9 +199,19 @@ class Plan:
         if self.study.design in ("grid", "list"):
             self._check_points()
             return
+        if self.problem.space.ties:
+            self._check_tied()
+            return
         for size in (1, 2):
             for some in combinations(variables, size):
                 self._check_corners(some)
+
+    def _check_tied(self) -> None:
+        """Check that a recipe allows points all over a space whose variables are tied: most corners are outside."""
+        space = self.problem.space
+        points = space.allowed(np.vstack([sobol_points(len(space.names), 0, SPREAD), *_corners(len(space.names))]))
+        for point in points:
+            self._check_recipe(space.from_unit(point))
 
     def _check_points(self) -> None:
         """Check that a recipe allows each point of a grid or a list."""
@@ -149,13 +224,16 @@ class Plan:
 
     def _check_corners(self, variables: tuple[Variable, ...]) -> None:
         """Check that a recipe allows these variables at their bounds, all others as in the base recipe."""
-        for corner in product(*(_bounds(variable) for variable in variables)):
-            values = {variable.name: value for variable, value in zip(variables, corner, strict=True)}
-            try:
-                self.base.with_values(values)
-            except InputError as error:
-                reached = " and ".join(f"'{name}' {value:g}" for name, value in values.items())
-                raise InputError(f"the variables reach {reached}, which no recipe allows: {error}") from None
+        for corner in product(*(variable.ends for variable in variables)):
+            self._check_recipe({variable.name: value for variable, value in zip(variables, corner, strict=True)})
+
+    def _check_recipe(self, values: Mapping[str, Value]) -> None:
+        space = self.problem.space
+        try:
+            self.base.with_values(space.complete(values) if space.derived else values)
+        except InputError as error:
+            reached = " and ".join(f"'{name}' {_short(value)}" for name, value in values.items())
+            raise InputError(f"the variables reach {reached}, which no recipe allows: {error}") from None
 
 
 def load_study(path: Path, kind: Kind, changes: Mapping[str, Any]) -> Plan:
@@ -195,8 +273,13 @@ def _free_name(name: str) -> str:
     return name
 
 
-def _bounds(variable: Variable) -> tuple[Value, Value]:
-    return (int(variable.low), int(variable.high)) if variable.integer else (variable.low, variable.high)
+def _corners(dimensions: int) -> list[Array]:
+    """Return the corners of the unit cube as rows; none where they are too many."""
+    return [np.array(list(product((0.0, 1.0), repeat=dimensions)))] if dimensions <= MOST_CORNERS else []
+
+
+def _short(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else f"{value}"
 
 
 def _base(study: Study, folder: Path) -> Recipe:

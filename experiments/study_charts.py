@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TICKS: Final = 5
 _GREY: Final = "#b8bcc2"
 _AXIS_WIDTH: Final = 1.75
+Shown = float | str
 
 
 def hypervolume_chart(campaign: Campaign, path: Path) -> Path | NoPicture:
@@ -55,7 +56,8 @@ def parallel_coordinates(
     if not rows:
         return NoPicture("No electrode of the study was measured yet.")
     logs = [name in logarithmic for name in names]
-    scaled = np.array([[_scaled(value, log) for value, log in zip(row, logs, strict=True)] for _, row in rows])
+    words = _words([row for _, row in rows])
+    scaled = np.array([[_scaled(*one) for one in zip(row, logs, words, strict=True)] for _, row in rows])
     low, high = scaled.min(axis=0), scaled.max(axis=0)
     high = np.where(high > low, high, low + 1)
     heights = (scaled - low) / (high - low)
@@ -66,18 +68,31 @@ def parallel_coordinates(
             colour, width = (COLOURS["active material"], 1.8) if best else (_GREY, 0.9)
             axes.plot(line, color=colour, lw=width, zorder=2 + best)
         for place, name in enumerate(names):
-            _draw_axis(axes, place, (float(low[place]), float(high[place])), log=name in logarithmic)
+            span = (float(low[place]), float(high[place]))
+            if words[place]:
+                _write_axis(axes, place, span, words[place])
+            else:
+                _draw_axis(axes, place, span, log=name in logarithmic)
         _finish(axes, names)
         return save(figure, path)
 
 
-def _values(trial: Trial, names: Sequence[str]) -> list[float]:
+def _values(trial: Trial, names: Sequence[str]) -> list[Shown]:
     """Return a trial's variables and properties as they are shown."""
     known: Mapping[str, Any] = trial.values | (trial.outcome.properties if isinstance(trial.outcome, Measured) else {})
-    return [float(known[name]) * quantity(name).scale for name in names]
+    return [
+        known[name] if isinstance(known[name], str) else float(known[name]) * quantity(name).scale for name in names
+    ]
 
 
-def _scaled(value: float, log: bool) -> float:
+def _words(rows: Sequence[Sequence[Shown]]) -> list[list[str]]:
+    """Return the words that stand on each axis in order; none on an axis of numbers."""
+    return [sorted({value for value in column if isinstance(value, str)}) for column in zip(*rows, strict=True)]
+
+
+def _scaled(value: Shown, log: bool, words: Sequence[str]) -> float:
+    if isinstance(value, str):
+        return float(words.index(value))
     return math.log10(value) if log else value
 
 
@@ -89,6 +104,13 @@ def _draw_axis(axes: Axes, place: int, span: tuple[float, float], *, log: bool) 
         words = f"{10**value if log else value:.3g}"
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
         axes.text(place + 0.03, height, words, fontsize=8.5, va="center", zorder=5, bbox=box)
+
+
+def _write_axis(axes: Axes, place: int, span: tuple[float, float], words: Sequence[str]) -> None:
+    """Draw one upright axis with words."""
+    axes.axvline(place, color=INK, lw=0.9, zorder=1)
+    for count, word in enumerate(words):
+        axes.text(place + 0.03, (count - span[0]) / (span[1] - span[0]), word, fontsize=8.5, va="center", zorder=5)
 
 
 def _finish(axes: Axes, names: Sequence[str]) -> None:

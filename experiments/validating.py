@@ -23,10 +23,11 @@ from mesoforge.physics.record import read_yaml
 
 FileKind = Literal["optimize", "sample", "recipe"]
 KEYS: Final = (
-    *("low", "high", "scale", "integer", "linear", "log"),
+    *("low", "high", "scale", "integer", "choices", "linear", "log"),
+    *("at_least", "at_most", "between"),
     *("goal", "match", "tolerance", "threshold", "minimize", "maximize"),
 )
-"""What variables and objectives are made of."""
+"""What variables, objectives and constraints are made of."""
 MOST: Final = 20
 """Mistakes that are told of one file; more have one cause."""
 Tree = dict[str, Any]
@@ -92,7 +93,9 @@ def _one_by_one(said: Tree, found: Sequence[Node], check: Callable[[Tree], objec
                 return wrong or [Mistake(_advised(str(error)))]
             wrong.append(Mistake(_advised(str(error)), node.line))
             seen.add(node.path)
-            said = without(said, node.path[:2] if node.path[0] in ("variables", "objectives") else node.path)
+            said = without(
+                said, node.path[:2] if node.path[0] in ("variables", "objectives", "constraints") else node.path
+            )
         else:
             return wrong
     return wrong

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mesoforge.experiments.canvas import FIGURE_KINDS
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.view import aim, best_row, trial_key, validation
 from mesoforge.optimize.baselines import nearest
@@ -16,7 +17,6 @@ from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.balance import foretold
 
 Json = dict[str, Any]
-FIGURE_KINDS = (".png", ".svg")
 
 
 def verdict(plan: Plan, campaign: Campaign) -> Json:
@@ -25,16 +25,21 @@ def verdict(plan: Plan, campaign: Campaign) -> Json:
     return {
         "study": plan.study.name,
         "phase": campaign.phase,
-        "aims": [aim(one) for one in wanted.each],
+        "aims": [*map(aim, wanted.each), *map(str, wanted.limits.each)],
         "measured": len(campaign.measured),
         "failed": [_failure(trial) for trial in campaign.ended if isinstance(trial.outcome, Failed)],
         "pending": [trial_key(trial.number) for trial in campaign.pending],
+        "stopped": _stopped(plan, campaign),
         "hypervolume": campaign.hypervolume() if len(wanted) and campaign.measured else None,
         "validation": validation(campaign),
-        "pareto": [_row(trial, wanted.names) for trial in campaign.pareto()] if len(wanted) else [],
+        "feasible": len(campaign.feasible()) if len(wanted.limits) else None,
+        "pareto": [_row(trial, wanted.outputs) for trial in campaign.pareto()] if len(wanted) else [],
         "winner": winner(campaign),
         "best": [best_row(one, campaign) for one in campaign.confirmed()],
-        "unreached": unreached(wanted, campaign.trials) if campaign.phase in ("confirmations", "done") else [],
+        "shifts": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in campaign.shifts.items()},
+        "unreached": unreached(campaign.objectives, campaign.trials)
+        if campaign.phase in ("confirmations", "done")
+        else [],
         "confirmations": [_confirmation(trial, plan, campaign) for trial in campaign.measured if _confirms(trial)],
     }
 
@@ -56,10 +61,45 @@ def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> 
     if len(wanted) and campaign.measured:
         front = [trial.number for trial in campaign.pareto()]
         for kind in FIGURE_KINDS:
-            pareto_front(campaign.trials, plan.study.objectives, front, folder / f"pareto_front{kind}")
-            prediction_against_physics(campaign.trials, wanted.names, folder / f"prediction_against_physics{kind}")
+            pareto_front(campaign.trials, _goals(plan, campaign), front, folder / f"pareto_front{kind}")
+            prediction_against_physics(campaign.trials, wanted.outputs, folder / f"prediction_against_physics{kind}")
             hypervolume_chart(campaign, folder / f"hypervolume{kind}")
             parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / f"parallel_coordinates{kind}")
+        _draw_learned(plan, campaign, folder)
+
+
+def _draw_learned(plan: Plan, campaign: Campaign, folder: Path) -> None:
+    """Draw what the surrogate learned, once there is one."""
+    from mesoforge.experiments.learned import indices
+    from mesoforge.experiments.learned_charts import sensitivity_chart, slices_chart
+    from mesoforge.experiments.slices import chosen_inputs, cut
+    from mesoforge.surrogate.gp import GaussianProcess
+
+    gp, space = campaign.surrogate(), plan.problem.space
+    if not isinstance(gp, GaussianProcess):
+        return
+    through, shares = chosen_inputs(plan, campaign), indices(plan, gp)
+    cuts = {name: cut(gp, space, through, name) for name in space.names}
+    for kind in FIGURE_KINDS:
+        slices_chart(cuts, space.variables, through, folder / f"slices{kind}")
+        sensitivity_chart(shares, folder / f"sensitivity{kind}")
+
+
+def _stopped(plan: Plan, campaign: Campaign) -> str | None:
+    """Say why the proposals ended before the budget was spent, if they did."""
+    if not campaign.stopped:
+        return None
+    spent = sum(trial.confirms is None and trial.origin != "known" for trial in campaign.trials)
+    return f"{plan.stop}: {plan.problem.budget.explored - spent} of {plan.problem.budget.explored} were not needed"
+
+
+def _goals(plan: Plan, campaign: Campaign) -> dict[str, Any]:
+    """Return the goals as the study says them, targets less the shift of measurements."""
+    targets = {one.name: one.target for one in campaign.objectives.each if one.target is not None}
+    return {
+        name: goal | {"match": targets[name]} if name in targets else goal
+        for name, goal in plan.study.objectives.items()
+    }
 
 
 def _confirms(trial: Trial) -> bool:
@@ -93,7 +133,7 @@ def _confirmation(trial: Trial, plan: Plan, campaign: Campaign) -> Json:
     neighbour = nearest(plan.problem.space, explored, trial.values) if known else {}
     balance = foretold(plan.recipe(trial))
     first = campaign.trials[trial.confirms].outcome if trial.confirms is not None else None
-    row = _row(trial, plan.problem.objectives.names)
+    row = _row(trial, plan.problem.objectives.outputs)
     compared = {}
     for name, value in row["properties"].items():
         estimate = trial.prediction.get(name)

@@ -17,6 +17,7 @@ from mesoforge.experiments.work import electrode_name, portrait_files
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.confirmed import Confirmed
 from mesoforge.optimize.objectives import Objective
+from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.recipe import Recipe
@@ -73,9 +74,10 @@ def trial_run(trial: Trial, plan: Plan, home: Home) -> ElectrodeRun:
 def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignView:
     """Return the parent run of a study."""
     study, problem = plan.study, plan.problem
-    names = [*problem.space.names, *problem.objectives.names]
+    names = [*problem.space.names, *problem.objectives.outputs]
     shown = [f"{'params' if name in problem.space.names else 'metrics'}.{name}" for name in names]
-    checks = [f"metrics.pred/{name}_mean" for name in problem.objectives.names]
+    checks = [f"metrics.pred/{name}_mean" for name in problem.objectives.outputs]
+    flags = [*(["metrics.pareto"] if checks else []), *(["metrics.feasible"] if problem.objectives.limits.each else [])]
     first = campaign.trials[0].asked_at if campaign.trials else time.time()
     params: dict[str, Any] = {"strategy": study.strategy, "seed": study.seed} | {
         f"budget.{part}": getattr(problem.budget, part) for part in ("start", "proposed", "confirmations")
@@ -87,24 +89,43 @@ def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignVie
         started=first,
         params=params,
         tags={"study": study.name, "kind": plan.kind, "mesoforge.version": __version__},
-        columns=(*shown, *checks, *(["metrics.pareto"] if checks else []), "tags.origin", "tags.status_detail"),
+        columns=(*shown, *checks, *flags, "tags.origin", "tags.status_detail"),
     )
 
 
 def _note(plan: Plan, campaign: Campaign) -> str:
-    variables = "\n".join(
-        f"| `{one.name}` | {one.low:g} | {one.high:g} | {one.scale} |" for one in plan.problem.space.variables
+    variables = "\n".join(f"- `{one}`" for one in plan.problem.space.variables)
+    variables += "".join(f"\n- {words}" for words in tied(plan.problem.space))
+    wanted = plan.problem.objectives
+    aims = (
+        "\n".join(f"- {one}" for one in (*map(aim, wanted.each), *map(str, wanted.limits.each)))
+        or "- none: the space is sampled"
     )
-    aims = "\n".join(f"- {aim(one)}" for one in plan.problem.objectives.each) or "- none: the space is sampled"
     best = [best_words(best_row(one, campaign)) for one in campaign.confirmed()[:1]]
     said = f"**Best confirmed recipe**: {best[0]}\n\n" if best else ""
+    said += "".join(f"{words}\n\n" for words in shift_words(campaign.shifts))
     return (
         f"{plan.study.note}\n\n**Aims**\n{aims}\n\n{said}"
-        f"| variable | low | high | scale |\n|---|---|---|---|\n{variables}\n\n"
+        f"**Variables**\n{variables}\n\n"
         "Each child run is one simulated electrode; `pred/...` is what the surrogate foretold before it was made, and "
         "`pred/..._z` by how many standard deviations the physics differed. `origin`: sobol (start), bo (proposed), "
-        "confirm (a proposal again, with a new seed)."
+        "confirm (a proposal again, with a new seed), known (made before this study)."
     )
+
+
+def shift_words(shifts: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Say by how much measured electrodes differ from simulated ones, and what that means for the aims."""
+    return [
+        f"Measured {name} lies {abs(mean):.3g} ± {sd:.1g} {'above' if mean >= 0 else 'below'} the simulated one: "
+        f"aims are for measured electrodes, simulated values lack the {mean:+.3g}."
+        for name, (mean, sd) in shifts.items()
+    ]
+
+
+def tied(space: Space) -> list[str]:
+    """Say in words what ties the variables."""
+    follow = [f"{name} = {one}" for name, one in space.derived]
+    return [*(one.words for one in space.inequalities), *follow]
 
 
 def aim(objective: Objective) -> str:
@@ -119,6 +140,8 @@ def progress(campaign: Campaign, outcomes: int, *, validate: bool) -> dict[str, 
     ended = campaign.ended[:outcomes]
     known = [trial.outcome for trial in ended if isinstance(trial.outcome, Measured)]
     metrics = {"n_measured": float(len(known)), "n_failed": float(len(ended) - len(known))}
+    if len(campaign.problem.objectives.limits):
+        metrics["n_feasible"] = float(len(campaign.feasible(ended)))
     for best in campaign.confirmed(outcomes)[:1]:
         metrics |= {f"best/{name}": value for name, value in zip(_aimed(campaign), best.mean.tolist(), strict=True)}
     if len(campaign.problem.objectives) and known:
@@ -128,16 +151,16 @@ def progress(campaign: Campaign, outcomes: int, *, validate: bool) -> dict[str, 
 
 def best_row(best: Confirmed, campaign: Campaign) -> dict[str, Any]:
     """Return a confirmed recipe as plain values: the mean over its new seeds and the spread from seed to seed."""
-    objectives = campaign.problem.objectives
+    objectives = campaign.objectives
     spread = [value if math.isfinite(value) else None for value in best.sd.tolist()]
-    columns = zip(objectives.each, best.mean.tolist(), spread, strict=True)
+    columns = zip(objectives.outputs, best.mean.tolist(), spread, strict=True)
     return {
         "trial": trial_key(best.number),
         "values": campaign.trials[best.number].values,
         "seeds": best.seeds,
         "properties": {
-            one.name: {"mean": mean, "sd": sd} | ({"within": one.score(mean) >= -1} if one.goal == "match" else {})
-            for one, mean, sd in columns
+            name: {"mean": mean, "sd": sd} | ({} if (met := objectives.met(name, mean)) is None else {"within": met})
+            for name, mean, sd in columns
         },
     }
 
@@ -147,7 +170,7 @@ def best_words(row: Mapping[str, Any]) -> str:
     found = ", ".join(
         f"{name} {one['mean']:.4g}"
         + ("" if one["sd"] is None else f" ± {one['sd']:.1g}")
-        + (" (misses its tolerance)" if one.get("within") is False else "")
+        + (" (misses what was asked)" if one.get("within") is False else "")
         for name, one in row["properties"].items()
     )
     seeds = "one new seed" if row["seeds"] == 1 else f"the mean of {row['seeds']} new seeds"
@@ -155,7 +178,7 @@ def best_words(row: Mapping[str, Any]) -> str:
 
 
 def _aimed(campaign: Campaign) -> tuple[str, ...]:
-    return campaign.problem.objectives.names
+    return campaign.problem.objectives.outputs
 
 
 def validation(campaign: Campaign) -> dict[str, float]:
@@ -227,11 +250,15 @@ class Follower:
 
     def _whole(self, status: Status) -> Iterator[Callable[[], object]]:
         best = {trial.number for trial in self.campaign.pareto()} if self.campaign.problem.objectives.names else set()
+        limited = len(self.campaign.problem.objectives.limits)
+        feasible = {trial.number for trial in self.campaign.feasible()} if limited else None
         yield lambda: self._open().campaign(campaign_view(self.plan, self.campaign, status))
         for trial in self.campaign.trials:
             run = trial_run(trial, self.plan, self.home)
             if best and isinstance(trial.outcome, Measured):
                 run = replace(run, pareto=trial.number in best)
+            if feasible is not None and isinstance(trial.outcome, Measured):
+                run = replace(run, feasible=trial.number in feasible)
             if trial.pending and status != "running":
                 run = replace(run, status="interrupted", tags={**run.tags, "status_detail": INTERRUPTED})
             yield lambda run=run: self._open().record(run)  # type: ignore[misc]

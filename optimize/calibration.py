@@ -17,7 +17,7 @@ from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.strategies.sobol import sobol_points
 from mesoforge.optimize.trial import Estimate, Measured, Origin, Outcome, Trial, Value
-from mesoforge.optimize.view import FAILURE_RADIUS
+from mesoforge.optimize.view import VIABLE
 from mesoforge.surrogate.table import Array, Surrogate, Table
 
 Phase: TypeAlias = Literal["start", "proposals", "confirmation", "done"]
@@ -239,23 +239,25 @@ def propose(surrogate: Surrogate, targets: Targets, avoid: Array, seed: int) -> 
     Args:
         surrogate: of the rows, over the unit cube.
         targets: what was measured.
-        avoid: points (n, d) where the physics failed; nothing close to them is proposed.
+        avoid: points (n, d) where the physics failed; nothing is proposed where failure is more probable.
         seed: of candidates and samples.
     """
+    from mesoforge.surrogate.viability import fit_viability
+
     used, scale = targets.used, targets.sds[targets.used]
     rng = np.random.default_rng(seed)
     known, _ = surrogate.predict(surrogate.table.X)
     misfits = np.sum(((known - targets.values)[:, used] / scale) ** 2, axis=1)
     points = _candidates(surrogate.table.X[np.argsort(misfits)[:3]], rng, seed)
-    if len(avoid):
-        far = np.linalg.norm(points[:, None] - avoid[None], axis=2).min(axis=1) > FAILURE_RADIUS
-        points = points[far] if far.any() else points
+    works = np.ones(len(points)) if not len(avoid) else fit_viability(surrogate.table.X, avoid).probability(points)
+    likely = works >= min(VIABLE, works.max())
+    points, works = points[likely], works[likely]
     mean, sd = surrogate.predict(points)[0], surrogate.latent_sd(points)
     z = rng.standard_normal((SAMPLES, int(used.sum())))
     gain = np.zeros(len(points))
     for sample in z:
         misfit = np.sum(((mean[:, used] + sd[:, used] * sample - targets.values[used]) / scale) ** 2, axis=1)
-        gain += np.maximum(misfits.min() - misfit, 0)
+        gain += works * np.maximum(misfits.min() - misfit, 0)
     if gain.max() > 0:
         return np.asarray(points[np.argmax(gain)])
     return np.asarray(points[np.argmin(np.sum(((mean - targets.values)[:, used] / scale) ** 2, axis=1))])

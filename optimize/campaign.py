@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -16,13 +16,18 @@ from mesoforge.optimize.journal import Event, Journal
 from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, reference_point
 from mesoforge.optimize.problem import Budget, OtherProblemError, Problem, check_extension, difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
+from mesoforge.optimize.space import ENOUGH
+from mesoforge.optimize.stopping import Stop
 from mesoforge.optimize.strategies import check_follows
 from mesoforge.optimize.strategies import strategy as strategy_named
 from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
-from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial
+from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial, Value
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
 from mesoforge.surrogate.validation import least_sd
+
+if TYPE_CHECKING:
+    from mesoforge.surrogate.viability import Viability
 
 Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
 
@@ -42,10 +47,12 @@ class Campaign:
 
     At construction the journal is replayed; a new one begins with the problem. Trials asked but not ended are then in
     `pending`: run them again first. The same journal gives the same next trial to the last bit. A larger budget than
-    the journal's extends the campaign. Failed trials count against the budget and are never imputed; nothing is
-    proposed within ``view.FAILURE_RADIUS`` of a physics failure (any kind but those in ``trial.INFRASTRUCTURE``).
+    the journal's extends the campaign. Failed trials count against the budget and are never imputed; where the physics
+    works is learned from them (any kind but those in ``trial.INFRASTRUCTURE``), and nothing is proposed where it more
+    probably fails.
 
-    ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold.
+    ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold. ``stop``
+    may end the proposals before the budget is spent.
 
     Raises:
         InputError: The journal is of another problem, or its budget was larger.
@@ -59,14 +66,19 @@ class Campaign:
         *,
         learn: Builder | None = gaussian_process,
         clock: Callable[[], float] = time.time,
+        stop: Stop | None = None,
     ) -> None:
         self.problem = problem
-        self._journal, self._learn, self._clock = journal, learn, clock
+        self._journal, self._learn, self._clock, self._stop = journal, learn, clock, stop
         check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
         self._trials: dict[int, Trial] = {}
         self._ended: list[int] = []
         self._reference: Array | None = None
+        self.shifts: dict[str, tuple[float, float]] = {}
+        """Measured minus simulated by property, mean and sd, as last told."""
+        self.objectives = problem.objectives
+        """What is wanted of simulated properties: of measured ones less their shift."""
         self._last_learned: tuple[tuple[int, ...], Surrogate] | None = None
         self._resume()
 
@@ -98,9 +110,14 @@ class Campaign:
         explored = self._explored()
         if len(explored) < self.problem.budget.start:
             return "start"
-        if len(explored) < self.problem.budget.explored or any(trial.pending for trial in explored):
+        if any(trial.pending for trial in explored) or not (self._explored_all() or self._stopped()):
             return "proposals"
         return "confirmations" if self.pending or self._confirmations_left() else "done"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the stopping rule ended the proposals before the budget was spent."""
+        return self.phase in ("confirmations", "done") and not self._explored_all()
 
     @property
     def done(self) -> bool:
@@ -113,23 +130,33 @@ class Campaign:
         return None if self._reference is None else dict(zip(self._names, self._reference.tolist(), strict=True))
 
     def pareto(self) -> tuple[Trial, ...]:
-        """Return the measured trials whose scores, as measured and so with their noise, no other trial's dominate."""
-        mask = pareto_mask(self._scores(self.measured))
-        return tuple(trial for trial, best in zip(self.measured, mask, strict=True) if best)
+        """Return the feasible trials whose scores, as measured and so with their noise, no other trial's dominate."""
+        known = self.feasible()
+        return tuple(trial for trial, best in zip(known, pareto_mask(self._scores(known)), strict=True) if best)
+
+    def feasible(self, trials: Iterable[Trial] | None = None) -> tuple[Trial, ...]:
+        """Return the measured trials that keep every limit, of all or of some."""
+        known = self.measured if trials is None else _measured(trials)
+        kept = self.objectives.feasible(self._properties(known))
+        return tuple(trial for trial, good in zip(known, kept, strict=True) if good)
 
     def hypervolume(self, outcomes: int | None = None) -> float | None:
-        """Return the hypervolume of the measured scores after so many outcomes, failures included; else of all.
+        """Return the hypervolume of the feasible trials' scores after so many outcomes, failures included; else of all.
 
         It counts from the frozen reference point, so values over time compare; none before that is frozen.
         """
         if self._reference is None:
             return None
-        return hypervolume(self._scores(_measured(self._trials[n] for n in self._ended[:outcomes])), self._reference)
+        return self._volume(self._ended[:outcomes])
+
+    def _volume(self, numbers: Sequence[int]) -> float:
+        known = self.feasible(self._trials[number] for number in numbers)
+        return hypervolume(self._scores(known), cast("Array", self._reference))
 
     def confirmed(self, outcomes: int | None = None) -> list[Confirmed]:
         """Return what new seeds confirmed after so many outcomes, or all, best first."""
         some = (self._trials[number] for number in self._ended[:outcomes])
-        return confirmed(self.problem.objectives, some, self._reference)
+        return confirmed(self.objectives, some, self._reference)
 
     def surrogate(self) -> Surrogate | None:
         """Return the surrogate of all measured trials, if it is wanted and they are enough."""
@@ -166,6 +193,32 @@ class Campaign:
         self._check_pending(number)
         self._record(ended(number, outcome, self._clock()))
         self._freeze_reference()
+
+    def know(self, values: Mapping[str, Value], seed: int, outcome: Measured) -> None:
+        """Record a trial that was made before this campaign: it is learned from, and counts against no budget.
+
+        Raises:
+            InputError: The values are outside the space, or an output is missing.
+        """
+        self.problem.space.to_unit(values)
+        self.problem.objectives.row(outcome.properties)
+        trial = Trial(len(self._trials), "known", dict(values), seed, self._clock())
+        self._record(asked(trial, self._strategy_name))
+        self.tell(trial.number, outcome)
+
+    def shift(self, shifts: Mapping[str, tuple[float, float]], rows: Sequence[Mapping[str, object]] = ()) -> None:
+        """Record by how much measured properties lie above simulated ones, mean and sd, and the rows that say so.
+
+        From then on the objectives are those of measured properties.
+
+        Raises:
+            InputError: A property is no output of the problem.
+        """
+        for name in shifts:
+            if name not in self._outputs:
+                raise InputError(f"a shift came for {name}, but one of {', '.join(self._outputs)} was due: drop it")
+        plain = {name: [float(mean), float(sd)] for name, (mean, sd) in shifts.items()}
+        self._record({"event": "measured", "at": self._clock(), "shifts": plain, "rows": list(rows)})
 
     def end(self, number: int, outcome: Outcome) -> None:
         """Tell or fail, by the kind of outcome."""
@@ -230,6 +283,10 @@ class Campaign:
             number = cast("int", event["number"])
             self._trials[number] = replace(self._trials[number], outcome=None, ended_at=None)
             self._ended.remove(number)
+        elif kind == "measured":
+            told = cast("Mapping[str, Sequence[float]]", event["shifts"])
+            self.shifts = {name: (one[0], one[1]) for name, one in told.items()}
+            self.objectives = self.problem.objectives.shifted({name: one[0] for name, one in self.shifts.items()})
         elif kind == "reference":
             scores = cast("dict[str, float]", event["scores"])
             self._reference = np.array([scores[name] for name in self._names])
@@ -239,7 +296,7 @@ class Campaign:
         waiting = len(start) < self.problem.budget.start or any(trial.pending for trial in start)
         known = _measured(start) if len(_measured(start)) >= LEAST_TO_LEARN else self.measured
         if self._names and self._reference is None and not waiting and len(known) >= LEAST_TO_LEARN:
-            point = reference_point(self.problem.objectives, self._properties(known))
+            point = reference_point(self.objectives, self._properties(known))
             self._record({"event": "reference", "scores": dict(zip(self._names, point.tolist(), strict=True))})
 
     def _check_problem(self, first: Event) -> None:
@@ -274,7 +331,7 @@ class Campaign:
         return self._trial("sobol", SOBOL.propose(self._view(None)))
 
     def _proposal(self) -> Trial | None:
-        if len(self._explored()) == self.problem.budget.explored:
+        if self._explored_all() or self._stopped():
             return None
         if len(self.measured) < LEAST_TO_LEARN:
             return None if self.pending else self._start()
@@ -286,14 +343,14 @@ class Campaign:
 
     def _proposed(self, view: View) -> Array | None:
         try:
-            return self._strategy.propose(view)
+            return view.pulled(self._strategy.propose(view))
         except NoProposal:
             return None
 
     def _confirmation(self) -> Trial | None:
         if not self._confirmations_left():
             return None
-        known = _measured(self._explored())
+        known = _measured(self._first())
         surrogate = self._learned(known)
         number = self._to_confirm(known, surrogate)
         point = self.problem.space.to_unit(self._trials[number].values)
@@ -301,7 +358,7 @@ class Campaign:
 
     def _to_confirm(self, known: tuple[Trial, ...], surrogate: Surrogate | None) -> int:
         Y = self._properties(known) if surrogate is None else surrogate.predict(self._points(known))[0]
-        order = best_first(self.problem.objectives, Y, self._reference_or_inferred(Y))
+        order = best_first(self.objectives, Y, self._reference_or_inferred(Y))
         chosen = [known[row].number for row in order[: self.problem.budget.confirmations]]
         return min(chosen, key=lambda number: self._confirmed()[number])
 
@@ -317,7 +374,31 @@ class Campaign:
     def _names(self) -> tuple[str, ...]:
         return self.problem.objectives.names
 
+    @property
+    def _outputs(self) -> tuple[str, ...]:
+        return self.problem.objectives.outputs
+
     def _explored(self) -> tuple[Trial, ...]:
+        return tuple(trial for trial in self._first() if trial.origin != "known")
+
+    def _explored_all(self) -> bool:
+        return len(self._explored()) >= self.problem.budget.explored
+
+    def _stopped(self) -> bool:
+        """Say whether the stopping rule holds, of what was explored until the confirmations began."""
+        if self._stop is None or self._reference is None:
+            return False
+        numbers = [number for number in self._ended if self._trials[number].confirms is None]
+        after = len(numbers) - self.problem.budget.start - len(self._first()) + len(self._explored())
+        met = sum(self._meets(trial) for trial in self.measured if trial.confirms is None)
+        return self._stop.reached(after, lambda ago: self._volume(numbers[: len(numbers) - ago]), met)
+
+    def _meets(self, trial: Trial) -> bool:
+        Y = self._properties((trial,))
+        return bool(self.objectives.feasible(Y)[0] and self.objectives.shortfall(Y)[0] == 0)
+
+    def _first(self) -> tuple[Trial, ...]:
+        """Return all trials but confirmations."""
         return tuple(trial for trial in self.trials if trial.confirms is None)
 
     def _confirmed(self) -> Counter[int]:
@@ -325,14 +406,15 @@ class Campaign:
 
     def _confirmations_left(self) -> int:
         budget = self.problem.budget
-        points = min(budget.confirmations, len(_measured(self._explored())))
+        points = min(budget.confirmations, len(_measured(self._first())))
         return max(points * budget.replicates - self._confirmed().total(), 0)
 
     def _view(self, surrogate: Surrogate | None) -> View:
-        Y, number = self._properties(self.measured), len(self._trials)
+        Y = self._properties(self.measured)
+        number = len(self._trials) - sum(trial.origin == "known" for trial in self.trials)
         return View(
             space=self.problem.space,
-            objectives=self.problem.objectives,
+            objectives=self.objectives,
             X=self._points(self.measured),
             Y=Y,
             pending=self._points(self.pending),
@@ -343,12 +425,21 @@ class Campaign:
             campaign_seed=self.problem.seed,
             start=self.problem.budget.start,
             surrogate=surrogate,
+            viability=self._viability(),
         )
+
+    def _viability(self) -> Viability | None:
+        failed = [trial for trial in self.trials if trial.failed_in_physics]
+        if not failed or not self.measured:
+            return None
+        from mesoforge.surrogate.viability import fit_viability
+
+        return fit_viability(self._points(self.measured), self._points(failed), self.problem.space.categories)
 
     def _reference_or_inferred(self, Y: Array) -> Array:
         if self._reference is not None:
             return self._reference
-        return reference_point(self.problem.objectives, Y) if len(Y) else np.zeros(len(self._names))
+        return reference_point(self.objectives, Y) if len(Y) else np.zeros(len(self._names))
 
     def _learned(self, known: tuple[Trial, ...]) -> Surrogate | None:
         """Return the surrogate of these trials; it is fitted once for several proposals from the same record."""
@@ -356,7 +447,14 @@ class Campaign:
             return None
         numbers = tuple(trial.number for trial in known)
         if self._last_learned is None or self._last_learned[0] != numbers:
-            fitted = self._learn(Table(self._points(known), self._properties(known), self._names))
+            fitted = self._learn(
+                Table(
+                    self._points(known),
+                    self._properties(known),
+                    self._outputs,
+                    categories=self.problem.space.categories,
+                )
+            )
             self._last_learned = numbers, fitted
         return self._last_learned[1]
 
@@ -364,17 +462,17 @@ class Campaign:
         means, sds = surrogate.predict(point[None])
         cautious = np.maximum(sds[0], least_sd(surrogate))
         pairs = zip(means[0].tolist(), cautious.tolist(), strict=True)
-        return {name: Estimate(mean, sd) for name, (mean, sd) in zip(self._names, pairs, strict=True)}
+        return {name: Estimate(mean, sd) for name, (mean, sd) in zip(self._outputs, pairs, strict=True)}
 
     def _points(self, trials: Iterable[Trial]) -> Array:
         return self.problem.space.rows([trial.values for trial in trials])
 
     def _properties(self, trials: tuple[Trial, ...]) -> Array:
         rows = [self.problem.objectives.row(cast("Measured", trial.outcome).properties) for trial in trials]
-        return np.array(rows).reshape(len(rows), len(self._names))
+        return np.array(rows).reshape(len(rows), len(self._outputs))
 
     def _scores(self, trials: tuple[Trial, ...]) -> Array:
-        return self.problem.objectives.scores(self._properties(trials))
+        return self.objectives.scores(self._properties(trials))
 
 
 def run_sequentially(campaign: Campaign, evaluate: Callable[[Trial], Outcome]) -> None:
@@ -390,6 +488,9 @@ def _measured(trials: Iterable[Trial]) -> tuple[Trial, ...]:
 
 
 def _stand_in(view: View) -> Array:
-    points = sobol_points(view.dimensions, view.seed, TRIES)
+    free = not view.space.inequalities
+    points = view.space.allowed(sobol_points(view.dimensions, view.seed, TRIES if free else ENOUGH))
     chosen = view.first_admissible(points)
-    return points[0] if chosen is None else chosen
+    if chosen is not None:
+        return chosen
+    return np.asarray(points[np.argmax(view.viable(points))]) if len(points) else SOBOL.propose(view)

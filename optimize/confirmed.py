@@ -15,7 +15,9 @@ from mesoforge.surrogate.table import Array
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Confirmed:
-    """A trial's recipe made again: ``mean`` and ``sd`` (m,) over ``seeds`` confirmations, the first run left out.
+    """A trial's recipe made again: ``mean`` and ``sd`` (k,) of the outputs over ``seeds`` confirmations.
+
+    The first run is left out.
 
     ``sd`` is the standard deviation from seed to seed; not a number where there is one seed.
     """
@@ -29,7 +31,7 @@ class Confirmed:
 def confirmed(objectives: Objectives, trials: Iterable[Trial], reference: Array | None) -> list[Confirmed]:
     """Return the confirmed recipes, best first.
 
-    First come those whose mean meets every target within its tolerance, then those that miss by least. Where there are
+    First come those whose mean keeps every limit and meets every target, then those that miss by least. Where there are
     targets only, the nearest to them leads; else the one with most hypervolume above the reference point.
     """
     rows: dict[int, list[Array]] = {}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.limits import Limit, Limits
 from mesoforge.optimize.trial import Value
 from mesoforge.surrogate.table import Array
 
@@ -51,6 +53,12 @@ class Objective:
             return -abs(y - self.target) / self.tolerance
         return y if self.goal == "maximize" else -y
 
+    def shifted(self, by: float) -> Objective:
+        """Return what is wanted of a property that lies lower by so much."""
+        if self.target is not None:
+            return replace(self, target=self.target - by)
+        return self if self.threshold is None else replace(self, threshold=self.threshold - by)
+
     @property
     def worst_score(self) -> float | None:
         """The score at the threshold, if there is one."""
@@ -67,29 +75,34 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """The objectives of a campaign, in order; none where the space is only to be sampled.
+    """The objectives of a campaign, in order, and its limits; none where the space is only to be sampled.
 
     Raises:
-        InputError: There are two of one property.
+        InputError: There are two of one property, or an objective and a limit exclude each other.
     """
 
     each: tuple[Objective, ...]
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.each):
             raise InputError(f"the objectives are {', '.join(self.names)}, but each was due once: drop the second")
+        for limit in self.limits.each:
+            for one in self.each:
+                _check_agree(one, limit)
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, object]) -> Objectives:
-        """Read a study's objectives, by property.
+    def from_mapping(cls, mapping: Mapping[str, object], limits: Mapping[str, object] | None = None) -> Objectives:
+        """Read a study's objectives, by property, and its limits as `Limits.from_mapping` does.
 
-        Each is "minimize", "maximize", ``{"match": 0.30, "tolerance": 0.01}``, or with a threshold
+        Each objective is "minimize", "maximize", ``{"match": 0.30, "tolerance": 0.01}``, or with a threshold
         ``{"goal": "minimize", "threshold": 3.0}``.
 
         Raises:
             InputError: A key or goal is unknown, a number is none, or a target lacks its tolerance.
         """
-        return cls(tuple(_objective(name, entry) for name, entry in mapping.items()))
+        each = tuple(_objective(name, entry) for name, entry in mapping.items())
+        return cls(each, Limits.from_mapping(limits or {}))
 
     def to_mapping(self) -> dict[str, dict[str, Value]]:
         """Return what `from_mapping` reads, in its long form."""
@@ -100,26 +113,36 @@ class Objectives:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The properties' names, in the order of the columns of Y."""
+        """The objectives' properties, in the order of the first columns of Y."""
         return tuple(one.name for one in self.each)
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All properties that matter, in the order of the columns of Y: objectives, then what else has a limit."""
+        return tuple(dict.fromkeys((*self.names, *self.limits.names)))
+
+    def shifted(self, by: Mapping[str, float]) -> Objectives:
+        """Return the objectives of a simulation of which measured properties lie higher by so much."""
+        each = tuple(one.shifted(by.get(one.name, 0.0)) for one in self.each)
+        return Objectives(each, Limits(tuple(one.shifted(by.get(one.name, 0.0)) for one in self.limits.each)))
+
     def row(self, properties: Mapping[str, float]) -> Array:
-        """Return the objectives' properties (m,).
+        """Return the outputs' values (k,).
 
         Raises:
             InputError: One is missing or not finite.
         """
-        for name in self.names:
+        for name in self.outputs:
             if not math.isfinite(properties.get(name, math.nan)):
                 raise InputError(
-                    f"{name} is {properties.get(name, 'missing')}, but a finite number was due for each objective: "
-                    "tell a failure where the physics failed"
+                    f"{name} is {properties.get(name, 'missing')}, but a finite number was due for each objective "
+                    "and constraint: tell a failure where the physics failed"
                 )
-        return np.array([float(properties[name]) for name in self.names])
+        return np.array([float(properties[name]) for name in self.outputs])
 
     def scores(self, Y: Array) -> Array:
-        """Return the scores (n, m) of properties Y (n, m): larger is better in every column."""
-        columns = [one.score(column) for one, column in zip(self.each, Y.T, strict=True)]
+        """Return the scores (n, m) of outputs Y (n, k): larger is better in every column."""
+        columns = [one.score(column) for one, column in zip(self.each, Y.T, strict=False)]
         return np.column_stack(columns) if columns else np.empty((len(Y), 0))
 
     @property
@@ -133,9 +156,23 @@ class Objectives:
         return together(scores)[:, None] if self.one_aim and len(self) > 1 else scores
 
     def shortfall(self, Y: Array) -> Array:
-        """Return by how many tolerances beyond the first the worst match of each row of Y (n, m) misses; 0 if none."""
-        misses = [-one.score(y) - 1 for one, y in zip(self.each, Y.T, strict=True) if one.goal == "match"]
+        """Return by how many tolerances beyond the first the worst match of each row of Y (n, k) misses; 0 if none."""
+        misses = [-one.score(y) - 1 for one, y in zip(self.each, Y.T, strict=False) if one.goal == "match"]
         return np.asarray(np.max([np.zeros(len(Y)), *misses], axis=0))
+
+    def met(self, name: str, value: float) -> bool | None:
+        """Return whether a value meets its target and keeps its limit; none where neither is set."""
+        asked = [one.score(value) >= -1 for one in self.each if one.name == name and one.goal == "match"]
+        asked += [one.margin(value) <= 0 for one in self.limits.each if one.name == name]
+        return all(asked) if asked else None
+
+    def excess(self, Y: Array) -> Array:
+        """Return by how much each row of Y (n, k) breaks the limits, (n,); 0 where it keeps them."""
+        return self.limits.excess(Y, self.outputs)
+
+    def feasible(self, Y: Array) -> npt.NDArray[np.bool_]:
+        """Return which rows of Y (n, k) keep every limit, (n,)."""
+        return np.asarray(self.excess(Y) == 0)
 
 
 def together(scores: Many) -> Many:
@@ -162,6 +199,25 @@ def _check_target(one: Objective) -> None:
         raise InputError(
             f"{one.name} has the threshold {one.threshold}, but when matching it is the largest distance from the "
             "target that is of use: give a positive one"
+        )
+
+
+def _check_agree(one: Objective, limit: Limit) -> None:
+    """Refuse a limit that leaves nothing of an objective's target or threshold."""
+    if one.name != limit.name:
+        return
+    if one.target is not None and one.tolerance is not None:
+        if one.target + one.tolerance < limit.low or one.target - one.tolerance > limit.high:
+            raise InputError(
+                f"{one.name} is to match {one.target:g} within {one.tolerance:g}, but the constraints want {limit}: "
+                "move the target or the constraint"
+            )
+    elif one.threshold is not None and (
+        limit.low > one.threshold if one.goal == "minimize" else limit.high < one.threshold
+    ):
+        raise InputError(
+            f"{one.name} is of use {'up' if one.goal == 'minimize' else 'down'} to {one.threshold:g}, but the "
+            f"constraints want {limit}: move the threshold or the constraint"
         )
 
 

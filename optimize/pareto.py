@@ -32,7 +32,7 @@ def hypervolume(scores: Array, reference: Array) -> float:
 
 
 def reference_point(objectives: Objectives, Y: Array) -> Array:
-    """Return the point (m,) to count hypervolume from: a threshold's score, else below the worst of Y (n, m).
+    """Return the point (m,) to count hypervolume from: a threshold's score, else below the worst of Y (n, k).
 
     Below means by a tenth of the scores' range; where all are equal, by a tenth of their size.
     """
@@ -45,16 +45,16 @@ def reference_point(objectives: Objectives, Y: Array) -> Array:
 
 
 def best_first(objectives: Objectives, Y: Array, reference: Array) -> list[int]:
-    """Return the rows of Y (n, m) in the order to confirm them.
+    """Return the rows of Y (n, k) in the order to confirm them.
 
-    First come rows that meet every target within its tolerance, then those that miss by least. Among the former the
-    best first where there is one aim; else one Pareto layer after another, and within a layer each next row is the one
-    that adds most hypervolume.
+    First come rows that keep every limit and meet every target within its tolerance, then those that miss targets by
+    least, last those that break limits, by how much. Among the first the best leads where there is one aim; else one
+    Pareto layer after another, and within a layer each next row is the one that adds most hypervolume.
     """
-    shortfall = objectives.shortfall(Y)
-    met = np.flatnonzero(shortfall == 0)
-    missed = np.flatnonzero(shortfall > 0)
-    by_miss = missed[np.argsort(shortfall[missed], kind="stable")]
+    excess, shortfall = objectives.excess(Y), objectives.shortfall(Y)
+    good = (excess == 0) & (shortfall == 0)
+    met, missed = np.flatnonzero(good), np.flatnonzero(~good)
+    by_miss = missed[np.lexsort((shortfall[missed], excess[missed]))]
     if objectives.one_aim:
         order = np.argsort(-objectives.aims(Y)[met, 0], kind="stable")
         return [*met[order].tolist(), *by_miss.tolist()]

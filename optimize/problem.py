@@ -81,9 +81,12 @@ class Problem:
 
     def definition(self) -> dict[str, object]:
         """Return all that must stay the same for a journal to be continued, ready for JSON."""
+        limits = self.objectives.limits.to_mapping()
         return {
             "variables": {"order": list(self.space.names), **self.space.to_mapping()},
             "objectives": {"order": list(self.objectives.names), **self.objectives.to_mapping()},
+            **({"constraints": limits} if limits else {}),
+            **self.space.ties,
             "seed": self.seed,
             "context": dict(self.context),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-Origin: TypeAlias = Literal["sobol", "bo", "confirm", "sample", "user"]
+Origin: TypeAlias = Literal["sobol", "bo", "confirm", "sample", "user", "known"]
 Value: TypeAlias = float | int | str
 
 

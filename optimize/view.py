@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -13,17 +13,21 @@ from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Origin
 from mesoforge.surrogate.table import Array, Surrogate, Table
 
+if TYPE_CHECKING:
+    from mesoforge.surrogate.viability import Viability
+
 SAME = 1e-6  # points of the unit cube nearer than this are one point
-FAILURE_RADIUS = 0.05  # of the unit cube's side: nothing is proposed this near to where physics failed
+VIABLE = 0.5  # probability of success below which nothing is proposed
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class View:
     """A campaign's record as numbers, at the time of one proposal.
 
-    X (n, d) and Y (n, m) are the measured trials' points and objective properties, ``pending`` (p, d) and ``failed``
+    X (n, d) and Y (n, k) are the measured trials' points and outputs, ``pending`` (p, d) and ``failed``
     (f, d) the points that are running and where physics failed. ``number`` is the trial to propose, ``seed`` is fresh
-    for it, ``campaign_seed`` is not; ``start`` trials filled the space; ``reference`` (m,) is in scores.
+    for it, ``campaign_seed`` is not; ``start`` trials filled the space; ``reference`` (m,) is in scores. ``viability``
+    is learned from where physics failed; none as long as it did not.
     """
 
     space: Space
@@ -38,6 +42,7 @@ class View:
     campaign_seed: int
     start: int
     surrogate: Surrogate | None = None
+    viability: Viability | None = None
 
     @property
     def dimensions(self) -> int:
@@ -55,14 +60,32 @@ class View:
         return self.objectives.aims(self.Y)
 
     @property
+    def ranked(self) -> Array:
+        """The one aim of the measured trials (n,), those that break limits below all others, by how much (Deb 2000)."""
+        aim, excess = self.aims[:, 0], self.objectives.excess(self.Y)
+        return np.asarray(np.where(excess > 0, aim.min(initial=0) - 1 - excess, aim))
+
+    @property
     def table(self) -> Table:
         """The measured trials as training data."""
-        return Table(self.X, self.Y, self.objectives.names)
+        return Table(self.X, self.Y, self.objectives.outputs, categories=self.space.categories)
 
     def admissible(self, point: Array) -> bool:
-        """Whether a point is new, among the measured and the pending, and not next to a physics failure."""
+        """Whether a point is allowed, new, and success there at least as probable as failure."""
         here = self.space.snap(point)
-        return _nearest(here, np.vstack([self.X, self.pending])) > SAME and _nearest(here, self.failed) > FAILURE_RADIUS
+        if not self.space.allows(point) or _nearest(here, np.vstack([self.X, self.pending, self.failed])) <= SAME:
+            return False
+        return bool(self.viable(here[None])[0] >= VIABLE)
+
+    def viable(self, points: Array) -> Array:
+        """Return the probability (n,) that the physics works at points (n, d); 1 as long as it never failed."""
+        return np.ones(len(points)) if self.viability is None else self.viability.probability(points)
+
+    def pulled(self, point: Array) -> Array:
+        """Return a point, or where an inequality forbids it the last allowed one on the way from the nearest known."""
+        if self.space.allows(point) or not len(self.X):
+            return point
+        return self.space.pulled(point, self.X[int(np.argmin(np.linalg.norm(self.X - point, axis=1)))])
 
     def first_admissible(self, points: Iterable[Array]) -> Array | None:
         """Return the first of the points that is admissible, if one is."""

@@ -16,8 +16,11 @@ from scipy.spatial import cKDTree
 
 from mesoforge.physics.balance import balance, masses
 from mesoforge.physics.beads import CBD, Beads, wrapped
+from mesoforge.physics.bonding import bonded_step
 from mesoforge.physics.contact import (
     KPA_PER_MPA,
+    RIGID,
+    Holding,
     Law,
     calendering_law,
     contact_script,
@@ -25,6 +28,7 @@ from mesoforge.physics.contact import (
     drying_law,
     release_law,
 )
+from mesoforge.physics.cracking import Cracks, Skeleton
 from mesoforge.physics.drives import LOOKS, Task, loading
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.lammps.files import DATA, DUMP, Reals, read_curve, read_positions, write_data
@@ -63,15 +67,18 @@ class CalenderedResult:
     pressure: float
     curve: Curve
     cbd_volume_kept: float
+    cracks: Cracks | None = None
+    """What broke, of bonded particles."""
 
 
-def loading_script(recipe: Recipe, dried: float) -> str:
+def loading_script(recipe: Recipe, dried: float, holding: Holding = RIGID) -> str:
     """Write the LAMMPS input that loads an electrode of a dried thickness [um]."""
     law = calendering_law(recipe)
-    return _head(recipe, law, dried) + stroke_script(LOAD, loading(Task(recipe, law, dried))) + FINISH
+    body = stroke_script(LOAD, loading(Task(recipe, law, dried)))
+    return _head(recipe, law, dried, holding) + body + holding.end + FINISH
 
 
-def release_script(recipe: Recipe, loaded: float, pressure: float) -> str:
+def release_script(recipe: Recipe, loaded: float, pressure: float, holding: Holding = RIGID) -> str:
     """Write the LAMMPS input that holds a loaded thickness [um] at its pressure [MPa], then lets go."""
     law, speed = release_law(recipe), recipe.numerics.plane_speed
     kpa = KPA_PER_MPA / law.scale
@@ -81,11 +88,13 @@ def release_script(recipe: Recipe, loaded: float, pressure: float) -> str:
         release_to(gauge * kpa, speed, "release and relax"),
     )
     body = "".join(stroke_script(number, stroke) for number, stroke in enumerate(strokes, start=HOLD))
-    return _head(recipe, law, loaded) + body + FINISH
+    return _head(recipe, law, loaded, holding) + body + holding.end + FINISH
 
 
-def _head(recipe: Recipe, law: Law, start: float) -> str:
-    return contact_script(recipe, law, recipe.numerics.viscous_drag) + plane_script(law, start, reach=REACH)
+def _head(recipe: Recipe, law: Law, start: float, holding: Holding) -> str:
+    step = None if holding is RIGID else bonded_step(recipe, law)
+    head = contact_script(recipe, law, recipe.numerics.viscous_drag, step, holding)
+    return head + plane_script(law, start, reach=REACH) + holding.start
 
 
 def as_set(dried: Beads, recipe: Recipe) -> Reals:
@@ -158,22 +167,27 @@ def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
     Raises:
         PhysicsError: a simulation failed, or the plane did not come to rest.
     """
-    before = as_set(dried, recipe)
-    loaded, loading_curve = _load(dried, before, recipe, folder / "load")
+    skeleton = Skeleton.of(dried, recipe) if recipe.particles.bonded else None
+    before = as_set(dried, recipe) if skeleton is None else skeleton.sizes(as_set(dried, recipe))
+    loaded, loading_curve = _load(dried, before, recipe, folder / "load", skeleton)
     height, pressure = loading_curve.end_of(LOAD, LOOKS)
     size = flattened(loaded, dried, before, recipe.force_field.plasticity)
-    script = release_script(recipe, height, pressure)
-    released, release_curve = _stroke(loaded, size, recipe, script, folder / "release", release_law(recipe).scale)
+    law = release_law(recipe)
+    cracked = skeleton and skeleton.after(folder / "load")
+    script = release_script(recipe, height, pressure, cracked.holding(recipe, law, moved=True) if cracked else RIGID)
+    released, release_curve = _stroke(Stroked(loaded, size, cracked), recipe, script, folder / "release", law.scale)
     kept = float(np.mean((size / before)[dried.kind == CBD] ** 3))
-    return CalenderedResult(released, loaded, pressure, loading_curve + release_curve, kept)
+    cracks = skeleton.cracks(folder, loading_curve) if skeleton else None
+    return CalenderedResult(released, loaded, pressure, loading_curve + release_curve, kept, cracks)
 
 
-def _load(dried: Beads, size: Reals, recipe: Recipe, folder: Path) -> tuple[Beads, Curve]:
+def _load(dried: Beads, size: Reals, recipe: Recipe, folder: Path, skeleton: Skeleton | None) -> tuple[Beads, Curve]:
     """Load a dried electrode; where that is out of reach, say how far it got."""
-    script = loading_script(recipe, dried.thickness)
+    law = calendering_law(recipe)
+    script = loading_script(recipe, dried.thickness, skeleton.holding(recipe, law) if skeleton else RIGID)
     _must_hold_solids(dried, recipe)
     try:
-        return _stroke(dried, size, recipe, script, folder, calendering_law(recipe).scale)
+        return _stroke(Stroked(dried, size, skeleton), recipe, script, folder, law.scale)
     except PhysicsError as error:
         if error.kind in GAVE_UP:
             lowest = float(read_curve(folder / CURVE)[:, 1].min())
@@ -193,10 +207,23 @@ def _must_hold_solids(dried: Beads, recipe: Recipe) -> None:
         )
 
 
-def _stroke(beads: Beads, size: Reals, recipe: Recipe, script: str, folder: Path, scale: float) -> tuple[Beads, Curve]:
-    """Run one script of strokes on beads of given contact diameters; return the beads under the plane and its curve."""
+@dataclass(frozen=True, slots=True)
+class Stroked:
+    """What a plane strokes: beads of contact diameters ``size`` (n,) [um], and what binds them if they are bonded."""
+
+    beads: Beads
+    size: Reals
+    skeleton: Skeleton | None
+
+
+def _stroke(what: Stroked, recipe: Recipe, script: str, folder: Path, scale: float) -> tuple[Beads, Curve]:
+    """Run one script of strokes; return the beads under the plane and its curve."""
     folder.mkdir()
-    write_data(beads, size, masses(beads, recipe), folder / DATA, walls=True)
+    beads = what.beads
+    if what.skeleton is None:
+        write_data(beads, what.size, masses(beads, recipe), folder / DATA, walls=True)
+    else:
+        what.skeleton.write(beads, what.size, masses(beads, recipe), folder)
     execute_plane(script, recipe, folder)
     curve = read_strokes(folder, scale)
     box = np.array([*beads.box[:2], curve.height[-1]])

@@ -1,6 +1,6 @@
 """Contacts of the dried electrode: Hertz between beads of active material, JKR where CBD takes part, Mindlin friction.
 
-Beads of one secondary particle do not act on one another: secondary particles are rigid here.
+Beads of a rigid secondary particle do not act on one another; those of a bonded one do where they are not bound.
 """
 
 from __future__ import annotations
@@ -120,30 +120,54 @@ def _rayleigh_time(diameter: float, mass: float, modulus: float, poisson: float)
     return math.pi * diameter / 2 * math.sqrt(density / shear) / (0.1631 * poisson + 0.8766)
 
 
-def contact_script(recipe: Recipe, law: Law, drag: float, step: float | None = None) -> str:
-    """Write the head of a contact stage's input: beads, contacts, rigid particles, drag [nN us/um], time step [us].
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What holds a secondary particle together, as lines of a script: by default all of them are rigid bodies."""
+
+    before: str = ""
+    """Before the beads are read."""
+    after: str = ""
+    """After that, before the contacts."""
+    unfelt: str = "molecule/intra active"
+    """Pairs of beads without contact."""
+    motion: str = "fix             bodies active rigid molecule\n"
+    """How beads of active material move."""
+    start: str = ""
+    """Before the plane's first stroke."""
+    end: str = ""
+    """After its last."""
+
+
+RIGID = Holding()
+
+
+def contact_script(recipe: Recipe, law: Law, drag: float, step: float | None = None, holding: Holding = RIGID) -> str:
+    """Write the head of a contact stage's input: beads, contacts, particles, drag [nN us/um], time step [us].
 
     Without a time step it is ``timestep``.
     """
     mixed = 2 / (1 / law.active + 1 / law.cbd)
     tail = _tangential(law)
     return f"""{UNITS}boundary        p p f
-{_columns(recipe.numerics.ranks)}read_data       {DATA}
+{_columns(recipe.numerics.ranks)}{holding.before}read_data       {DATA}
 group           active type 1
 group           cbd type 2
-pair_style      granular
+{holding.after}pair_style      granular
 pair_coeff      1 1 hertz/material {law.active:.10g} {law.damping:.6g} {law.poisson:.10g} {tail}
 pair_coeff      1 2 jkr {mixed:.10g} {law.damping:.6g} {law.poisson:.10g} {law.adhesion:.10g} {tail}
 pair_coeff      2 2 jkr {law.cbd:.10g} {law.damping:.6g} {law.poisson:.10g} {law.adhesion:.10g} {tail}
 neighbor        0.3 bin
-neigh_modify    delay 0 every 5 check yes exclude molecule/intra active
+neigh_modify    delay 0 every 5 check yes{_excluded(holding)}
 timestep        {step or timestep(recipe, law):.10g}
-fix             bodies active rigid molecule
-fix             move cbd nve/sphere
+{holding.motion}fix             move cbd nve/sphere
 fix             drag all viscous {drag:.10g}
 compute         heat all temp/sphere
 thermo_modify   temp heat
 """
+
+
+def _excluded(holding: Holding) -> str:
+    return f" exclude {holding.unfelt}" if holding.unfelt else ""
 
 
 def _columns(ranks: int) -> str:

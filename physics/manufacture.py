@@ -9,21 +9,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mesoforge.physics import calendering, measurement, packing, slurry, wet_structure
+from mesoforge.physics import calendering, fragments, measurement, packing, slurry, wet_structure
 from mesoforge.physics.balance import consolidated, most_nanoporosity, nanoporosity_left
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.drying import models as drying
 from mesoforge.physics.failure import Failure, PhysicsError
 from mesoforge.physics.lammps.execute import version
-from mesoforge.physics.recipe import GENERATED_ONLY, LIBRARY_ONLY, OWN_SIZES, Recipe
+from mesoforge.physics.recipe import CALENDERED_ONLY, GENERATED_ONLY, LIBRARY_ONLY, OWN_SIZES, Recipe
 from mesoforge.physics.shapes import casting
 from mesoforge.physics.shapes.library import open_library
 from mesoforge.physics.shapes.stack import checksum
+from mesoforge.physics.shapes.stamping import stamp_electrode
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 3, "slurry": 4, "drying": 8, "calendering": 12, "measurement": 6}
+VERSIONS = {"packing": 3, "slurry": 4, "drying": 8, "calendering": 12, "measurement": 7}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
+BONDED_VERSION = 1
+"""Raised by one whenever the physics of bonded particles changes."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
     "packing": ("numpy", "scipy"),
@@ -132,13 +135,14 @@ def _own_inputs(recipe: Recipe) -> Identity:
         "packing": packed | {"seed": recipe.seed, "densities": _densities(recipe)},
         "slurry": wet,
         "drying": dried | _elastic(recipe),
-        "calendering": pressed | _elastic(recipe),
-        "measurement": _part(tree, numerics={"voxel"}) | {"capacity": recipe.materials.active.capacity},
+        "calendering": pressed | _elastic(recipe) | _bonded(recipe),
+        "measurement": _part(tree, numerics={"voxel", "image"}) | {"capacity": recipe.materials.active.capacity},
     }
 
 
 def _particles(recipe: Recipe, section: dict[str, Any]) -> dict[str, Any]:
     """Return what the packing reads of the particles: files by their content, without a library nothing of one."""
+    section = {name: value for name, value in section.items() if name not in CALENDERED_ONLY}
     if recipe.shapes is None:
         return {name: value for name, value in section.items() if name not in LIBRARY_ONLY}
     read = {name: value for name, value in section.items() if name not in GENERATED_ONLY}
@@ -150,6 +154,13 @@ def _particles(recipe: Recipe, section: dict[str, Any]) -> dict[str, Any]:
 def _densities(recipe: Recipe) -> dict[str, float]:
     materials = recipe.materials
     return {role: getattr(materials, role).density for role in type(materials).model_fields}
+
+
+def _bonded(recipe: Recipe) -> dict[str, Any]:
+    """Return what bonds add to the calender's inputs; nothing for rigid particles: electrodes keep their names."""
+    if not recipe.particles.bonded:
+        return {}
+    return {"bonded": {"version": BONDED_VERSION, "strength": recipe.force_field.particle_strength}}
 
 
 def _elastic(recipe: Recipe) -> dict[str, Any]:
@@ -218,13 +229,27 @@ def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     pressed.loaded.save(folder / LOADED)
     pressed.curve.save(folder / CURVE)
     loaded = measurement.coating(pressed.loaded, recipe)
-    return measurement.coating(pressed.beads, recipe) | {
-        "thickness_under_load": loaded["thickness"],
-        "porosity_under_load": loaded["porosity"],
-        "porosity_bulk_under_load": loaded["porosity_bulk"],
-        "calendering_pressure": pressed.pressure,
-        "cbd_nanoporosity": _nanoporosity(recipe, pressed),
-    }
+    return (
+        measurement.coating(pressed.beads, recipe)
+        | _cracked(recipe, pressed, folder)
+        | {
+            "thickness_under_load": loaded["thickness"],
+            "porosity_under_load": loaded["porosity"],
+            "porosity_bulk_under_load": loaded["porosity_bulk"],
+            "calendering_pressure": pressed.pressure,
+            "cbd_nanoporosity": _nanoporosity(recipe, pressed),
+        }
+    )
+
+
+def _cracked(recipe: Recipe, pressed: calendering.CalenderedResult, folder: Path) -> Numbers:
+    """Return what cracks made of bonded particles, and write it; nothing of rigid ones."""
+    if pressed.cracks is None:
+        return {}
+    pitch = recipe.particles.primary_diameter
+    found = fragments.fates(pressed.cracks, pressed.beads, pitch)
+    fragments.save(pressed.cracks, found, folder)
+    return fragments.numbers(pressed.cracks, found, pressed.beads)
 
 
 def _nanoporosity(recipe: Recipe, pressed: calendering.CalenderedResult) -> float:
@@ -237,7 +262,7 @@ def _nanoporosity(recipe: Recipe, pressed: calendering.CalenderedResult) -> floa
 def _measure(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     beads, nanoporosity = Beads.load(before / BEADS), numbers_of(before)["cbd_nanoporosity"]
     now = recipe if nanoporosity == recipe.drying.cbd_nanoporosity else consolidated(recipe, nanoporosity)
-    voxels = voxelise(beads, now)
+    voxels = voxelise(beads, now) if recipe.numerics.image == "beads" else stamp_electrode(beads, now)
     voxels.save(folder / VOXELS)
     return measurement.loads(beads, now) | measurement.structure(voxels, now)
 
@@ -277,6 +302,12 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
             f"Sizes: a volume of {recipe.volume.side:g} um holds particles up to {recipe.largest_diameter:g} um: the "
             f"size distribution was cut there and not at {recipe.particles.max_diameter:g} um; raise volume.side to "
             f"{2.5 * recipe.particles.max_diameter:g} um for all of it.",
+        )
+    if recipe.particles.bonded:
+        said.append(
+            f"Cracks: {nature.said('particle_strength')}. Moduli, stresses and strength are all divided by "
+            f"numerics.calendering_softening ({recipe.numerics.calendering_softening:g}): strains at breaking are "
+            "true, inertia is not (docs/cracking.md). Particles whose beads lie in a plane stay rigid."
         )
     if recipe.shapes is not None:
         said.insert(0, casting.note(recipe))

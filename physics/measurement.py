@@ -7,6 +7,7 @@ import numpy as np
 from mesoforge.physics.balance import MG_PER_CM2, balance
 from mesoforge.physics.beads import CBD, Beads
 from mesoforge.physics.failure import PhysicsError
+from mesoforge.physics.fragments import CRACKING
 from mesoforge.physics.microstructure.bulk import bulk_porosity, share_below
 from mesoforge.physics.microstructure.measure import IMAGE_PROPERTIES, measure
 from mesoforge.physics.microstructure.quantity import Conductors, Property
@@ -51,8 +52,8 @@ OWN: dict[str, Property] = {
     ),
     "secondary_particles": Property("", "number of secondary particles"),
     "largest_particle": Property("um", "equivalent-sphere diameter of the largest secondary particle"),
-}
-"""What every electrode has; the sphericity where a particle has beads enough."""
+} | CRACKING
+"""What every electrode has; the sphericity where a particle has beads enough; cracking where particles are bonded."""
 PROPERTIES: dict[str, Property] = OWN | {name: what for name, what in IMAGE_PROPERTIES.items() if name not in OWN}
 """All that may be known of an electrode, and be an objective; what has no value in one electrode is left out there."""
 

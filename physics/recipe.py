@@ -20,6 +20,8 @@ OWN_SIZES = ("lognormal", "library")
 """What ``particles.sizes`` may be besides the name of a file."""
 LIBRARY_ONLY = ("sizes", "weighting", "scaled", "mirrored")
 """What of ``particles`` is read with a library only."""
+CALENDERED_ONLY = ("bonded",)
+"""What of ``particles`` only the calender reads."""
 GENERATED_ONLY = ("source", "sphericity", "sphericity_sd", "roughness")
 """What of ``particles`` is read without one only."""
 ROOM = 1.5
@@ -103,6 +105,8 @@ class Particles(Record):
     """Height of the lumps relative to the local radius."""
     primary_diameter: float = Field(default=1.284, gt=0.1)
     """Edge of the cubic voxel that one bead stands for, and the bead's contact diameter [um]."""
+    bonded: bool = False
+    """Whether particles deform and crack under the calender, their beads bound by breakable bonds; else rigid."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -250,6 +254,8 @@ class Numerics(Record):
     """Drag on each bead in calendering [nN us/um]."""
     voxel: float = Field(default=0.2, gt=0.02, le=2)
     """Edge of a voxel in the measurement [um]."""
+    image: Literal["beads", "particles"] = "beads"
+    """Whose surfaces are measured: the beads', gaps closed, or a library's particles', put back where the beads are."""
     ranks: int = Field(default=1, ge=1, le=256)
     """Processor cores per simulation (MPI ranks); forces are summed in another order, so paths part as for a seed."""
     time_limit: float = Field(default=3600.0, gt=0)
@@ -297,6 +303,11 @@ class Recipe(Record):
             raise ValueError(
                 f"particles.{asked[0]} is {getattr(self.particles, asked[0])} but only a library of particles reads "
                 "it: name one with 'shapes', or leave it out."
+            )
+        if self.numerics.image == "particles" and self.shapes is None:
+            raise ValueError(
+                "numerics.image is particles but the recipe has no library of particles: name one with 'shapes', or "
+                "leave it at beads."
             )
         return self
 

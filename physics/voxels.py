@@ -66,11 +66,40 @@ def voxelise(beads: Beads, recipe: Recipe) -> Voxels:
         PhysicsError: ``unstable``, if the beads leave no room for the volume of their phases.
     """
     amounts = balance(recipe)
-    edge, shape = grid(beads.box, recipe.numerics.voxel)
+    sizes = Sizes(
+        recipe.particles.primary_diameter,
+        amounts.active_bead_volume,
+        recipe.drying.cbd_diameter,
+        amounts.cbd_beads * amounts.cbd_bead_volume,
+    )
+    return filled(beads, sizes, recipe.numerics.voxel)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What beads stand for."""
+
+    pitch: float
+    """Distance of the beads of one particle [um]."""
+    active_bead_volume: float
+    """Volume of a mean bead of active material [um3]."""
+    cbd_diameter: float
+    """Diameter of a CBD bead [um]."""
+    cbd_volume: float
+    """Volume of all CBD [um3]."""
+
+
+def filled(beads: Beads, sizes: Sizes, wanted_edge: float) -> Voxels:
+    """Stamp beads into voxels of about the wanted edge [um], each particle and the CBD with its exact volume.
+
+    Raises:
+        PhysicsError: ``unstable``, if the beads leave no room for the volume of their phases.
+    """
+    edge, shape = grid(beads.box, wanted_edge)
     beads, stretch = _stretched(beads, shape[2] * edge)
-    particle = _particles(beads, recipe.particles.primary_diameter, amounts.active_bead_volume * stretch, edge, shape)
-    wanted = round(amounts.cbd_beads * amounts.cbd_bead_volume * stretch / edge**3)
-    return with_cbd(particle, beads.position[beads.kind == CBD], recipe.drying.cbd_diameter, wanted, edge)
+    particle = _particles(beads, sizes.pitch, sizes.active_bead_volume * stretch, edge, shape)
+    wanted = round(sizes.cbd_volume * stretch / edge**3)
+    return with_cbd(particle, beads.position[beads.kind == CBD], sizes.cbd_diameter, wanted, edge)
 
 
 def with_cbd(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -99,6 +99,7 @@ def save_gp(gp: GaussianProcess, path: Path) -> None:
     """Write the training table and the hyperparameters as a NumPy archive of plain arrays."""
     arrays = {STATE + name: value.numpy() for name, value in gp.model.state_dict().items()}
     arrays |= {"X": gp.table.X, "Y": gp.table.Y, "names": np.array(gp.table.names)}
+    arrays |= {"categories": np.array(gp.table.categories, dtype=np.int64)} if gp.table.categories else {}
     if gp.table.noise_variance is not None:
         arrays["noise_variance"] = gp.table.noise_variance
     with path.open("wb") as file:
@@ -114,7 +115,13 @@ def load_gp(path: Path) -> GaussianProcess:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
-            table = Table(arrays["X"], arrays["Y"], tuple(arrays["names"].tolist()), arrays.get("noise_variance"))
+            table = Table(
+                arrays["X"],
+                arrays["Y"],
+                tuple(arrays["names"].tolist()),
+                arrays.get("noise_variance"),
+                tuple(arrays["categories"].tolist()) if "categories" in arrays else (),
+            )
             return _restored(table, arrays)
     except (OSError, EOFError, KeyError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} is no saved surrogate ({error}): give a file that save_gp wrote") from error
@@ -139,7 +146,7 @@ def _model(table: Table, column: int) -> SingleTaskGP:
         tensor(table.X),
         tensor(table.Y[:, [column]]),
         train_Yvar=known,
-        covar_module=Effects(table.X.shape[1]),
+        covar_module=Effects(table.X.shape[1], table.categories),
         outcome_transform=Standardize(m=1),
     )
 
@@ -149,7 +156,7 @@ def _tune(model: SingleTaskGP, table: Table, column: int) -> bool:
         return _fit(model)
     rows = np.linspace(0, len(table) - 1, MOST_TO_TUNE).round().astype(int)
     variance = None if table.noise_variance is None else table.noise_variance[rows]
-    some = _model(Table(table.X[rows], table.Y[rows], table.names, variance), column)
+    some = _model(replace(table, X=table.X[rows], Y=table.Y[rows], noise_variance=variance), column)
     converged = _fit(some)
     learned = {name: value for name, value in some.state_dict().items() if name.startswith(LEARNED)}
     model.load_state_dict(learned, strict=False)

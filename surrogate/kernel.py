@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,11 +22,13 @@ class Effects(Kernel):  # type: ignore[misc]
 
     The first term learns each input's own effect from few points wherever they lie (an additive process, Duvenaud et
     al. 2011), the second whatever inputs do only together; the likelihood weighs them. The priors of L widen with the
-    square root of the number of inputs (Hvarfner et al. 2024).
+    square root of the number of inputs (Hvarfner et al. 2024). For an input that is one of several choices the squared
+    difference is 0 for the same choice and 1 for any other.
     """
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, categories: Sequence[int] = ()) -> None:
         super().__init__()
+        self._categories = [(axis, count) for axis, count in enumerate(categories) if count]
         joint = LogNormalPrior(SQUARE_ROOT_2 + math.log(inputs) / 2, math.sqrt(3))
         self._learn("main_length", torch.full((1, inputs), 0.7), MAIN_LENGTH, LEAST)
         self._learn("joint_length", torch.full((1, inputs), float(joint.mode)), joint, LEAST)
@@ -39,7 +42,11 @@ class Effects(Kernel):  # type: ignore[misc]
 
     def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:  # noqa: ANN401
         """Return the covariance (..., n, k) of points x1 (..., n, d) and x2 (..., k, d); with ``diag`` row by row."""
-        square = (x1 - x2 if diag else x1.unsqueeze(-2) - x2.unsqueeze(-3)) ** 2 / -2
+        one, other = (x1, x2) if diag else (x1.unsqueeze(-2), x2.unsqueeze(-3))
+        square = (one - other) ** 2 / -2
+        for axis, count in self._categories:
+            parts = [torch.clamp((x[..., axis] * count).floor(), max=count - 1) for x in (one, other)]
+            square[..., axis] = (parts[0] != parts[1]).to(square) / -2
         main = torch.exp(square / self.main_length[0] ** 2).mean(-1)
         joint = torch.exp((square / self.joint_length[0] ** 2).sum(-1))
         covariance: Tensor = self.main_scale * main + self.joint_scale * joint

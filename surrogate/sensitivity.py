@@ -57,9 +57,9 @@ def _design(inputs: int, seed: int) -> Array:
 
 
 def _indices(model: SingleTaskGP, points: Array, inputs: int, seed: int) -> Indices:
-    drawn = _draws(model, points, seed).reshape(DRAWS, inputs + 2, BASE)
-    a, b, mixed = drawn[:, 0], drawn[:, 1], drawn[:, 2:]
-    variance = drawn[:, :2].reshape(DRAWS, -1).var(axis=1)[:, None]
+    curves = drawn(model, points, seed).reshape(DRAWS, inputs + 2, BASE)
+    a, b, mixed = curves[:, 0], curves[:, 1], curves[:, 2:]
+    variance = curves[:, :2].reshape(DRAWS, -1).var(axis=1)[:, None]
     if not bool(np.all(variance > 0)):
         nothing = np.zeros(inputs)
         return Indices(nothing, nothing, nothing, nothing, known=False)
@@ -68,7 +68,7 @@ def _indices(model: SingleTaskGP, points: Array, inputs: int, seed: int) -> Indi
     return Indices(first.mean(axis=0), first.std(axis=0), total.mean(axis=0), total.std(axis=0))
 
 
-def _draws(model: SingleTaskGP, points: Array, seed: int) -> Array:
+def drawn(model: SingleTaskGP, points: Array, seed: int) -> Array:
     """Return functions drawn from the noise-free posterior at the points, (DRAWS, k); the same seed draws the same."""
     with torch.no_grad(), calm(seed):
         posterior = cast("GPyTorchPosterior", model.posterior(tensor(points)))

@@ -20,6 +20,7 @@ class Table:
 
     X is scaled by the bounds of the space that it comes from, never by the data. ``noise_variance`` (n, m) is the known
     variance of each entry of Y, in its unit squared; without it the noise is inferred. Equal rows of X are replicates.
+    ``categories`` (d,) holds the number of choices of each input, which share [0, 1] in equal parts; 0 for a number.
 
     Raises:
         InputError: Shapes disagree, a number is not finite, X leaves the unit cube, or a variance is not positive.
@@ -29,6 +30,7 @@ class Table:
     Y: Array
     names: tuple[str, ...]
     noise_variance: Array | None = None
+    categories: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _check_shapes(self)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
+from mesoforge.errors import InputError
 from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
 
 NORMAL_95 = 1.959964  # half width of the central 95 % of a normal distribution, in standard deviations
@@ -14,7 +17,7 @@ NORMAL_95 = 1.959964  # half width of the central 95 % of a normal distribution,
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LeaveOneOut:
-    """Each row foretold from the others: measured, mean and predictive sd, each (n, m), in the outputs' units."""
+    """Rows foretold from others: measured, mean and predictive sd, each (n, m), in the outputs' units."""
 
     names: tuple[str, ...]
     measured: Array
@@ -31,7 +34,12 @@ class LeaveOneOut:
     @property
     def coverage95(self) -> dict[str, float]:
         """Share of rows inside their central 95 % interval by output; 0.95 is right."""
-        return self._named(np.mean(np.abs(self.measured - self.mean) <= NORMAL_95 * self.sd, axis=0))
+        return self.coverage(0.95)
+
+    def coverage(self, level: float) -> dict[str, float]:
+        """Return the share of rows inside their central interval of a level by output; the level itself is right."""
+        half = NORMAL_95 if level == 0.95 else NormalDist().inv_cdf(0.5 + level / 2)
+        return self._named(np.mean(np.abs(self.measured - self.mean) <= half * self.sd, axis=0))
 
     @property
     def rmse(self) -> Array:
@@ -61,11 +69,39 @@ def loo_by_refits(table: Table, build: Builder) -> LeaveOneOut:
     return LeaveOneOut(table.names, table.Y, np.vstack([mean for mean, _ in folds]), np.vstack([sd for _, sd in folds]))
 
 
-def _without(table: Table, row: int) -> Table:
+def k_fold(table: Table, build: Builder, folds: int, groups: Sequence[int] | None = None) -> LeaveOneOut:
+    """Foretell each fold by a model fitted anew to the others; what is of one group, by default one X, stays together.
+
+    Folds are dealt at random with a fixed seed, so that each holds a share of every region.
+
+    Raises:
+        InputError: There are fewer groups than folds.
+    """
+    kinds = conditions(table.X) if groups is None else np.asarray(groups)
+    if len(np.unique(kinds)) < folds:
+        raise InputError(
+            f"there are {len(np.unique(kinds))} conditions for {folds} folds, but one for each was due: "
+            "measure more points, or take fewer folds"
+        )
+    dealt = np.random.default_rng(0).permutation(len(np.unique(kinds))) % folds
+    fold = dealt[np.unique(kinds, return_inverse=True)[1]]
+    mean, sd = np.empty_like(table.Y), np.empty_like(table.Y)
+    for number in range(folds):
+        out = fold == number
+        mean[out], sd[out] = build(some_rows(table, ~out)).predict(table.X[out])
+    return LeaveOneOut(table.names, table.Y, mean, sd)
+
+
+def conditions(X: Array) -> npt.NDArray[np.int64]:
+    """Return the number of each row's condition (n,): equal rows are replicates of one."""
+    return np.unique(X, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def some_rows(table: Table, kept: npt.NDArray[np.bool_]) -> Table:
+    """Return a table of some of the rows, (n,) true where kept."""
     variance = table.noise_variance
-    return Table(
-        np.delete(table.X, row, axis=0),
-        np.delete(table.Y, row, axis=0),
-        table.names,
-        None if variance is None else np.delete(variance, row, axis=0),
-    )
+    return replace(table, X=table.X[kept], Y=table.Y[kept], noise_variance=None if variance is None else variance[kept])
+
+
+def _without(table: Table, row: int) -> Table:
+    return some_rows(table, np.arange(len(table)) != row)

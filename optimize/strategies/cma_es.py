@@ -38,14 +38,14 @@ class CmaEs:
 
 
 def _first(view: View, start: int) -> CMA:
-    best = view.X[int(np.argmax(view.aims[:start, 0]))]
+    best = view.X[int(np.argmax(view.ranked[:start]))]
     cube = np.tile([0.0, 1.0], (view.dimensions, 1))
     return CMA(mean=best, sigma=STEP, bounds=cube, seed=view.campaign_seed % 2**32)
 
 
 def _replay(evolution: CMA, view: View, rows: slice) -> None:
     """Draw the random numbers of these rows again; a whole generation moves the distribution."""
-    told = [(point, -score) for point, score in zip(view.X[rows], view.aims[rows, 0].tolist(), strict=True)]
+    told = [(point, -score) for point, score in zip(view.X[rows], view.ranked[rows].tolist(), strict=True)]
     for _ in told:
         evolution.ask()
     if len(told) == evolution.population_size:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.trial import TrialState, create_trial
@@ -19,12 +19,13 @@ from mesoforge.surrogate.door import calm
 from mesoforge.surrogate.table import Array
 
 LEAST_POPULATION = 2
+GENERATION = "NSGAIISampler:generation"  # where the sampler looks for a trial's generation
 TRIES = 8  # a bred point may be its parent unchanged
 
 
 @dataclass(frozen=True, slots=True)
 class Optuna:
-    """One of Optuna's samplers over the scores; ``bred`` samplers count generations: their trials are asked anew."""
+    """One of Optuna's samplers over the scores; ``bred`` ones count generations: the start, then as many at a time."""
 
     sampler: Callable[[View], BaseSampler]
     bred: bool = False
@@ -36,7 +37,7 @@ class Optuna:
             # Optuna advises its GPSampler for at most four objectives; more are slow, not wrong.
             warnings.filterwarnings("ignore", message="Box decomposition", category=UserWarning)
             study = _study(self.sampler(view), view.aims.shape[1])
-            (_ask_again if self.bred else _add)(study, view)
+            _add(study, view, max(view.start, LEAST_POPULATION) if self.bred else 0)
             return _first_admissible(study, view)
 
 
@@ -48,7 +49,8 @@ def _first_admissible(study: optuna.Study, view: View) -> Array:
 
 def _asked(study: optuna.Study, view: View) -> Array:
     params = study.ask(_distributions(view)).params
-    return np.array([params[name] for name in _axes(view)])
+    places = [(params[name] + 0.5) / count if count else params[name] for name, count in _counted(view)]
+    return np.array(places)
 
 
 def _study(sampler: BaseSampler, objectives: int) -> optuna.Study:
@@ -60,37 +62,45 @@ def _study(sampler: BaseSampler, objectives: int) -> optuna.Study:
         optuna.logging.set_verbosity(before)
 
 
-def _add(study: optuna.Study, view: View) -> None:
+def _add(study: optuna.Study, view: View, population: int) -> None:
+    """Tell a study the record; a ``population`` above 0 counts the rows' generations."""
     axes = _distributions(view)
-    for point, scores in zip(view.X, view.aims, strict=True):
-        study.add_trial(create_trial(params=_params(view, point), distributions=axes, values=scores.tolist()))
+    for row, (point, scores, limits) in enumerate(zip(view.X, view.aims, _limits(view), strict=True)):
+        study.add_trial(
+            create_trial(
+                params=_params(view, point),
+                distributions=axes,
+                values=scores.tolist(),
+                constraints=limits or None,
+                system_attrs={GENERATION: row // population} if population else None,
+            )
+        )
     for points, state in ((view.failed, TrialState.FAIL), (view.pending, TrialState.RUNNING)):
         for point in points:
             study.add_trial(create_trial(params=_params(view, point), distributions=axes, state=state))
 
 
-def _ask_again(study: optuna.Study, view: View) -> None:
-    for point, scores in zip(view.X, view.aims, strict=True):
-        study.tell(_enqueued(study, view, point), scores.tolist())
-    for point in view.pending:
-        _enqueued(study, view, point)
+def _limits(view: View) -> list[dict[str, float]]:
+    """Return by limit how far each measured trial lies outside, at most 0 within, as Optuna counts."""
+    names, limits = view.objectives.outputs, view.objectives.limits.each
+    return [{one.name: one.margin(float(row[names.index(one.name)])) for one in limits} for row in view.Y]
 
 
-def _enqueued(study: optuna.Study, view: View, point: Array) -> optuna.Trial:
-    study.enqueue_trial(_params(view, point))
-    return study.ask(_distributions(view))
-
-
-def _axes(view: View) -> list[str]:
-    return [f"x{axis}" for axis in range(view.dimensions)]
+def _counted(view: View) -> list[tuple[str, int]]:
+    return [(f"x{axis}", count) for axis, count in enumerate(view.space.categories)]
 
 
 def _distributions(view: View) -> dict[str, BaseDistribution]:
-    return {name: FloatDistribution(0, 1) for name in _axes(view)}
+    """Return the axes of the unit cube; one that is divided among choices is categorical, by their places."""
+    return {
+        name: CategoricalDistribution(tuple(range(count))) if count else FloatDistribution(0, 1)
+        for name, count in _counted(view)
+    }
 
 
 def _params(view: View, point: Array) -> dict[str, float]:
-    return dict(zip(_axes(view), point.tolist(), strict=True))
+    pairs = zip(_counted(view), point.tolist(), strict=True)
+    return {name: min(int(place * count), count - 1) if count else place for (name, count), place in pairs}
 
 
 def _tpe(view: View) -> BaseSampler:

@@ -27,9 +27,9 @@ class ParticleSwarm:
         """Return the next place of the particle whose turn it is."""
         size = min(view.start, len(view.X))
         places = view.X[(len(view.X) + len(view.pending)) % size :: size]
-        scores = view.aims[(len(view.X) + len(view.pending)) % size :: size, 0]
+        scores = view.ranked[(len(view.X) + len(view.pending)) % size :: size]
         here, before = places[-1], places[max(len(places) - 2, 0)]
-        own, swarm = places[np.argmax(scores)], view.X[np.argmax(view.aims[:, 0])]
+        own, swarm = places[np.argmax(scores)], view.X[np.argmax(view.ranked)]
         first, second = np.random.default_rng(view.seed).random((2, view.dimensions))
         speed = INERTIA * (here - before) + OWN * first * (own - here) + SWARM * second * (swarm - here)
         return np.asarray(np.clip(here + speed, 0, 1))

@@ -19,7 +19,10 @@ class Random:
 
     def propose(self, view: View) -> Array:
         """Return a point that depends on ``view.seed`` alone."""
-        return np.random.default_rng(view.seed).random(view.dimensions)
+        rng = np.random.default_rng(view.seed)
+        while not view.space.allows(point := rng.random(view.dimensions)):
+            pass
+        return point
 
 
 RANDOM = Random()

@@ -79,6 +79,8 @@ class ForceField(Record):
     """Surface energy of contacts with dried CBD [mJ/m2] (JKR)."""
     plasticity: float = Field(ge=0, le=0.9)
     """Share of a contact's flattening at maximum load that stays after release; 0 is elastic."""
+    particle_strength: float = Field(gt=0, le=1e6)
+    """Tensile strength of bonded secondary particles [MPa]: no bond breaks below it (particles.bonded)."""
     name: str = "unnamed"
     """Name as printed."""
     note: str = ""

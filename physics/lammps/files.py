@@ -9,16 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesoforge.physics.beads import Beads
+from mesoforge.physics.bonds import STIFFNESS, Bonds
 from mesoforge.physics.failure import PhysicsError
 
 MARGIN = 3.0
 """Room beyond collector and plane [um], so that no bead leaves the box."""
 Reals = NDArray[np.float64]
-DATA, DUMP = "beads.data", "final.dump"
+DATA, DUMP, PLACES = "beads.data", "final.dump", "places.dump"
+FAMILIES = len(STIFFNESS)
 UNITS = "units           micro\natom_style      hybrid sphere bond\ncomm_modify     vel yes\n"
 
 
-def write_data(beads: Beads, diameters: Reals, masses: Reals, path: Path, walls: bool = False) -> None:
+def write_data(
+    beads: Beads, diameters: Reals, masses: Reals, path: Path, walls: bool = False, bonds: Bonds | None = None
+) -> None:
     """Write a data file for ``atom_style hybrid sphere bond``.
 
     Args:
@@ -27,6 +31,7 @@ def write_data(beads: Beads, diameters: Reals, masses: Reals, path: Path, walls:
         masses: mass of each bead, (n,) [pg].
         path: the file.
         walls: whether z ends at walls, with a margin beyond them, instead of being periodic.
+        bonds: between beads, if any.
     """
     lows, highs, images = _frame(beads, walls)
     density = masses / (np.pi / 6 * diameters**3)
@@ -34,12 +39,33 @@ def write_data(beads: Beads, diameters: Reals, masses: Reals, path: Path, walls:
     numbers = np.arange(1, len(beads) + 1)
     rows = np.column_stack([numbers, beads.kind, inside, diameters, density, beads.particle, images])
     text = StringIO()
-    text.write(f"beads of an electrode, units micro\n\n{len(beads)} atoms\n2 atom types\n\n")
+    text.write(f"beads of an electrode, units micro\n\n{len(beads)} atoms\n2 atom types\n")
+    text.write("\n" if bonds is None else f"{len(bonds)} bonds\n{FAMILIES} bond types\n\n")
     for axis, low, high in zip("xyz", lows, highs, strict=True):
         text.write(f"{low:.10g} {high:.10g} {axis}lo {axis}hi\n")
     text.write("\nAtoms # hybrid\n\n")
     np.savetxt(text, rows, fmt="%d %d %.10g %.10g %.10g %.10g %.10g %d %d %d %d")
+    if bonds is not None:
+        text.write("\nBonds\n\n")
+        np.savetxt(text, np.column_stack([np.arange(1, len(bonds) + 1), bonds.family, bonds.pair + 1]), fmt="%d")
     path.write_text(text.getvalue(), encoding="utf-8")
+
+
+def write_places(beads: Beads, path: Path) -> None:
+    """Write where beads between walls are as a dump that ``read_dump`` takes, with their images."""
+    lows, highs, images = _frame(beads, walls=True)
+    rows = np.column_stack([np.arange(1, len(beads) + 1), beads.position - images * beads.box, images])
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n{len(beads)}\nITEM: BOX BOUNDS pp pp ff\n")
+        np.savetxt(file, np.column_stack([lows, highs]), fmt="%.17g")
+        file.write("ITEM: ATOMS id x y z ix iy iz\n")
+        np.savetxt(file, rows, fmt="%d %.17g %.17g %.17g %d %d %d")
+
+
+def read_rows(path: Path, columns: int) -> Reals:
+    """Read all rows of so many numbers from a dump of one or many times, (rows, columns)."""
+    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("ITEM")]
+    return np.array([row for row in rows if len(row) == columns], dtype=np.float64).reshape(-1, columns)
 
 
 def _frame(beads: Beads, walls: bool) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:

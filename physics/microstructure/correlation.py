@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from mesoforge.physics.voxels import PORE, Periodic, Voxels
 
 Reals = NDArray[np.float64]
 MOST = 160
-"""Voxels along an axis beyond which only the middle of an image is correlated, to bound the transforms' memory."""
+"""Voxels along an axis beyond which an image is correlated in tiles, to bound the transforms' memory."""
 
 
 def two_point(indicator: NDArray[np.bool_], periodic: Periodic) -> Reals:
@@ -22,6 +23,31 @@ def two_point(indicator: NDArray[np.bool_], periodic: Periodic) -> Reals:
     Averaged over all directions, up to half the shortest edge. Axes that do not close are padded, and pairs that do not
     exist are not counted.
     """
+    both, pairs = _pairs(indicator, periodic, min(indicator.shape) // 2)
+    return both / pairs
+
+
+def two_point_of_tiles(indicator: NDArray[np.bool_], periodic: Periodic) -> Reals:
+    """Return the same of an image of any size: its pairs within tiles of at most MOST voxels along each axis, (n,).
+
+    All voxels count; distances reach half the shortest tile. An axis of several tiles does not close.
+    """
+    cuts = [_cuts(n) for n in indicator.shape]
+    x, y, z = (closes and len(cut) == 1 for closes, cut in zip(periodic, cuts, strict=True))
+    reach = min(piece.stop - piece.start for cut in cuts for piece in cut) // 2
+    counted = [_pairs(indicator[tile], (x, y, z), reach) for tile in product(*cuts)]
+    both, pairs = (np.sum(column, axis=0) for column in zip(*counted, strict=True))
+    return np.asarray(both / pairs)
+
+
+def _cuts(n: int) -> list[slice]:
+    """Part n voxels into nearly equal pieces of at most MOST."""
+    ends = np.linspace(0, n, -(-n // MOST) + 1).round().astype(int).tolist()
+    return [slice(start, stop) for start, stop in pairwise(ends)]
+
+
+def _pairs(indicator: NDArray[np.bool_], periodic: Periodic, reach: int) -> tuple[Reals, Reals]:
+    """Count the pairs of points that lie both in the phase, and all pairs, by distance, (reach + 1,) each."""
     shape = indicator.shape
     padded = [n if closes else 2 * n for n, closes in zip(shape, periodic, strict=True)]
     both = _autocorrelation(indicator.astype(np.float32), padded)
@@ -29,11 +55,13 @@ def two_point(indicator: NDArray[np.bool_], periodic: Periodic) -> Reals:
     pairs = there[0][:, None, None] * there[1][:, None] * there[2]
     lags = [np.minimum(np.arange(n), n - np.arange(n)) for n in padded]
     distance = np.sqrt(lags[0][:, None, None] ** 2 + lags[1][:, None] ** 2 + lags[2] ** 2)
-    reach = min(shape) // 2
     bins = np.rint(distance).astype(np.int64).ravel()
     inside = (bins <= reach) & (pairs.ravel() > 0)
-    total = np.bincount(bins[inside], weights=both.ravel()[inside], minlength=reach + 1)
-    return np.asarray(total / np.bincount(bins[inside], weights=pairs.ravel()[inside], minlength=reach + 1))
+    found, all_pairs = (
+        np.asarray(np.bincount(bins[inside], weights=some.ravel()[inside], minlength=reach + 1), dtype=np.float64)
+        for some in (both, pairs)
+    )
+    return found, all_pairs
 
 
 def _autocorrelation(values: Any, padded: list[int]) -> Reals:  # noqa: ANN401
@@ -68,20 +96,13 @@ def mean_chord(indicator: NDArray[np.bool_], axis: int, *, closes: bool = False)
     return float(np.count_nonzero(rows)) / max(starts + endless, 1)
 
 
-def middle(indicator: NDArray[np.bool_], periodic: Periodic) -> tuple[NDArray[np.bool_], Periodic]:
-    """Return the middle of an image, at most MOST voxels along each axis, and which of its axes still close."""
-    cut = tuple(slice((n - min(n, MOST)) // 2, (n - min(n, MOST)) // 2 + min(n, MOST)) for n in indicator.shape)
-    x, y, z = (closes and n <= MOST for n, closes in zip(indicator.shape, periodic, strict=True))
-    return indicator[cut], (x, y, z)
-
-
 def _measure(voxels: Voxels, _: Conductors) -> Found:
     """Return correlation length and chord lengths of the pores, chord length of the active material."""
     pore, active = voxels.phase == PORE, voxels.phase == ACTIVE
-    inner, closing = middle(pore, voxels.periodic)
-    share = float(inner.mean())
+    share = float(pore.mean())
     mixed = 0 < share < 1
-    length = correlation_length(two_point(inner, closing), share) * voxels.edge if mixed else "only one phase"
+    found = two_point_of_tiles(pore, voxels.periodic) if mixed else None
+    length = "only one phase" if found is None else correlation_length(found, share) * voxels.edge
     return {
         "pore_correlation_length": length,
         **{

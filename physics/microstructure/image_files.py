@@ -35,12 +35,16 @@ class Reading:
     """What each label of the file stands for: pore, active or cbd."""
     thickness_axis: int = 2
     """Which axis of the file runs from collector to surface."""
-    periodic: Periodic = CLOSED
-    """Which axes of the image, thickness last, close upon themselves."""
+    periodic: Periodic | None = None
+    """Which axes, thickness last, close upon themselves; None: as the file says, or none of an image's."""
     whole: bool = False
     """Whether the image reaches from the collector to the free surface."""
     dataset: str | None = None
     """Name of the array in an NPZ or HDF5 file that holds several."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Of files of balls: what each type stands for, active or cbd; by default as ``mesoforge export`` writes them."""
+    diameters: Mapping[str, float] = field(default_factory=dict)
+    """Of files of balls: diameters by type [um], in place of the file's."""
     particles: Path | None = None
     """A file of the same shape in which each particle of active material has a number of its own, and all else 0."""
 
@@ -106,7 +110,7 @@ def labelled(
     apart = np.broadcast_to(np.int32(0), phase.shape)
     if particle is not None and particle.shape == array.shape:
         apart = np.ascontiguousarray(np.moveaxis(particle, how.thickness_axis, 2)).astype(np.int32)
-    return Voxels(phase, apart, float(voxel), how.periodic, how.whole)
+    return Voxels(phase, apart, float(voxel), how.periodic or CLOSED, how.whole)
 
 
 def require_memory(voxels: int, name: str = "image") -> None:

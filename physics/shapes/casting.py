@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.beading import FEWEST, Cast, beads_for, cast
 from mesoforge.physics.shapes.figures import Reals
@@ -16,6 +17,8 @@ from mesoforge.physics.shapes.sizes import SPHERE, Law, LogNormal, Table, pick, 
 
 CLASS, FEW = 0.1, 5
 """Half width of a size class, relative; and fewest particles of a library that make one up."""
+LIGHTEST = 0.36
+"""Least share of a bead's due volume: time steps go as its root, and are chosen for a bead of its due."""
 QUANTILES = 4000
 """Particles that a distribution is spread over when it is laid on a library's own sizes."""
 Rows = NDArray[np.int64]
@@ -109,23 +112,25 @@ def library_casts(recipe: Recipe, beads: int, rng: np.random.Generator) -> list[
 
 
 def bead_counts(volumes: Reals, pitch: float, total: int) -> Rows:
-    """Return beads (p,) for volumes in falling order [um3] that add up to the total."""
+    """Return beads (p,) for volumes in falling order [um3] that add up to the total.
+
+    Raises:
+        PhysicsError: ``no_particle``, if particles are so small that a bead would hardly weigh anything.
+    """
     counts = np.array([beads_for(volume, pitch) for volume in volumes], dtype=np.int64)
+    if total < FEWEST * len(counts) or float((volumes / counts).min()) < LIGHTEST * pitch**3:
+        least = float(np.cbrt(volumes.min() / SPHERE))
+        raise PhysicsError(
+            "no_particle",
+            f"particles of {least:.3g} um came, but of beads of {pitch:g} um a particle has at least {FEWEST}: raise "
+            "particles.min_diameter, or lower particles.primary_diameter",
+        )
     place = 0
     while (missing := total - int(counts.sum())) != 0:
         step = 1 if missing > 0 else -1
         if counts[place] + step >= FEWEST:
             counts[place] += step
-        elif (counts <= FEWEST).all():
-            return _fewest(total)
         place = (place + 1) % len(counts)
-    return counts
-
-
-def _fewest(total: int) -> Rows:
-    """Return the beads of as many smallest particles as a total is worth."""
-    counts = np.full(max(1, total // FEWEST), FEWEST, dtype=np.int64)
-    counts[0] += total - int(counts.sum())
     return counts
 
 
@@ -138,8 +143,8 @@ def note(recipe: Recipe) -> str:
     counts = sorted(beads_for(SPHERE * size**3, pitch) for size in (wanted[0], wanted[-1]))
     said = (
         f"Shapes: {len(library)} particles of {library.path.name} ({library.diameters.min():.3g} to "
-        f"{library.diameters.max():.3g} um, from {library.origin.source}), {counts[0]} to {counts[1]} beads each, a "
-        f"bead's volume uneven by up to {0.5 / counts[0]:.0%}"
+        f"{library.diameters.max():.3g} um, from {library.origin.source}), {counts[0]} to {counts[1]} beads each; a "
+        f"bead has its particle's volume over its beads, which differs from the mean by up to {0.5 / counts[0]:.0%}"
     )
     if recipe.particles.scaled:
         said += "; every copy is scaled to the diameter drawn for it, most by less than a tenth"

@@ -173,10 +173,9 @@ def active_surface(voxels: Voxels) -> float:
     return float(area[inside].sum() / active.size / voxels.edge)
 
 
-def stamped_electrode(recipe: Recipe, folder: Path, mapping: Mapping) -> Voxels:
-    """Stamp the electrode of a recipe whose calendered beads lie in a stage's folder."""
+def stamp_electrode(beads: Beads, recipe: Recipe, mapping: Mapping = "rigid") -> Voxels:
+    """Stamp the particles of a recipe's library where the beads of its electrode are."""
     from mesoforge.physics.packing import casts
     from mesoforge.physics.shapes.library import open_library
 
-    beads = Beads.load(folder / "beads.npz")
     return stamp(beads, casts(recipe), open_library(Path(str(recipe.shapes))), recipe, mapping)

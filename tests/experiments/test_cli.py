@@ -30,6 +30,7 @@ from mesoforge.physics.recipe import Recipe
 VERBS = (
     "make",
     "viscosity",
+    "crush",
     "recipe",
     "forcefield",
     "converge",

@@ -420,6 +420,37 @@ def test_a_study_in_which_all_fails_still_has_a_verdict(home: Home, here: None) 
     assert states(home, "toy") == {"FINISHED", "FAILED"}
 
 
+def test_constraints_are_minded_from_the_study_file_to_the_view(home: Home, here: None) -> None:
+    limited = toys.plan(objectives={"tortuosity_factor_z": "minimize"}, constraints={"porosity": {"at_most": 0.32}})
+    found = start(limited, home)
+    kept = {row["trial"] for row in found["pareto"]}
+    assert found["aims"] == ["minimize tortuosity_factor_z", "porosity at most 0.32"]
+    assert all(row["properties"]["porosity"] <= 0.32 for row in found["pareto"])
+    assert found["best"][0]["properties"]["porosity"]["within"]
+    runs = toys.runs(home.root, "toy")
+    flags = {key: run.data.metrics.get("feasible") for key, run in runs.items() if key.startswith("trial")}
+    porosities = {key: run.data.metrics["porosity"] for key, run in runs.items() if key.startswith("trial")}
+    assert flags == {key: float(value <= 0.32) for key, value in porosities.items()}
+    assert {key for key, run in runs.items() if run.data.metrics.get("pareto") == 1} == kept
+    assert runs["campaign"].data.metrics["n_feasible"] == sum(flags.values())  # type: ignore[arg-type]
+    assert "porosity at most 0.32" in runs["campaign"].data.tags["mlflow.note.content"]
+    page = (home.study("toy") / "report.html").read_text(encoding="utf-8")
+    assert "at most 0.32: kept" in page
+
+
+def test_a_study_of_choices_is_driven_to_its_report(home: Home, here: None) -> None:
+    variables = {**toys.STUDY["variables"], "particles.source": {"choices": ["synthetic", "fitted"]}}
+    demand = "formulation.active_material + 0.001 * calendering.pressure <= 1.2"
+    found = start(toys.plan(variables=variables, input_constraints=[demand]), home)
+    assert {row["values"]["particles.source"] for row in found["pareto"]} <= {"synthetic", "fitted"}
+    assert (home.study("toy") / "parallel_coordinates.png").exists()
+    page = (home.study("toy") / "report.html").read_text(encoding="utf-8")
+    assert "synthetic, fitted" in page
+    assert "0.001 * calendering.pressure" in page
+    run = toys.runs(home.root, "toy")["trial-0000"]
+    assert run.data.params["particles.source"] in ("synthetic", "fitted")
+
+
 def test_one_lonely_electrode_can_be_confirmed(home: Home, here: None) -> None:
     found = start(toys.plan(strategy="sobol", budget={"start": 1, "confirmations": 1}), home)
     (confirmation,) = found["confirmations"]

@@ -12,13 +12,18 @@ import toys
 
 from mesoforge.errors import InputError
 from mesoforge.experiments import cell
+from mesoforge.experiments.cli import status_of
 from mesoforge.experiments.export_cli import NAMES
 from mesoforge.experiments.exporting import FORMATS, Made, export
 from mesoforge.physics.beads import Beads
+from mesoforge.physics.microstructure.bead_images import read_beads
+from mesoforge.physics.microstructure.image_files import Reading
+from mesoforge.physics.packing import pack
 from mesoforge.physics.recipe import Recipe
-from mesoforge.physics.voxels import Voxels
+from mesoforge.physics.voxels import Voxels, voxelise
 
 BOX = np.array([6.0, 6.0, 12.0])
+GRID = [(x + 0.03, y + 0.07) for x in (2, 6, 10) for y in (2, 6, 10)]
 
 
 @pytest.fixture
@@ -65,10 +70,10 @@ def test_texts_of_beads_hold_places_inside_the_periodic_box(made: Made, tmp_path
     lines = export(made, "xyz", tmp_path / "a.xyz").read_text().splitlines()
     assert lines[0] == "2"
     assert 'pbc="T T F"' in lines[1]
-    assert lines[3] == "CBD 1.500000 5.000000 4.000000 0.650000 0"
+    assert lines[3] == f"CBD 1.500000 5.000000 4.000000 0.650000 {made.volumes(made.beads)[1]:.6f} 0"
     rows = export(made, "dump", tmp_path / "a.dump").read_text().splitlines()
     assert rows[4:8] == ["ITEM: BOX BOUNDS pp pp ff", "0 6.000000", "0 6.000000", "0 12.000000"]
-    assert rows[-1] == "2 2 0 1.500000 5.000000 4.000000 0.650000"
+    assert rows[-1].rpartition(" ")[0] == "2 2 0 1.500000 5.000000 4.000000 0.650000"
 
 
 def test_tables_and_hdf5_have_units(made: Made, tmp_path: Path) -> None:
@@ -131,3 +136,35 @@ def test_pybamm_takes_the_parameters_and_gets_less_at_a_higher_rate(made: Made, 
     assert slow["capacity"] == pytest.approx(155.0 * material.density * volume, rel=0.03)
     assert math.isclose(slow["curve"][1][-1], 3.5, abs_tol=0.01)
     assert cell.rate_chart([slow, fast], tmp_path / "rates.png").is_file()
+
+
+@pytest.mark.parametrize("name", ["dump", "xyz"])
+def test_beads_that_were_exported_are_measured_as_the_electrode_was(name: str, tmp_path: Path) -> None:
+    recipe = Recipe().with_values({"volume.side": 10, "volume.mass_loading": 2.5, "numerics.voxel": 0.5})
+    beads = pack(recipe)
+    voxels = voxelise(beads, recipe)
+    beads.save(tmp_path / "beads.npz")
+    voxels.save(tmp_path / "voxels.npz")
+    properties = toys.properties(recipe) | {"cbd_nanoporosity": recipe.drying.cbd_nanoporosity}
+    there = Made("toy", recipe, properties, dict.fromkeys(("measurement", "calendering"), tmp_path))
+    again = read_beads(export(there, name, tmp_path / f"a.{name}"), Reading(voxel=0.5))
+    assert (again.periodic, again.whole) == (voxels.periodic, voxels.whole)
+    assert again.edge == pytest.approx(voxels.edge, rel=1e-6)
+    assert np.mean(again.phase != voxels.phase) < 1e-3  # places are written with six digits
+    counts = [np.bincount(one.phase.ravel(), minlength=3) for one in (voxels, again)]
+    assert np.abs(counts[0] - counts[1]).max() <= 1
+    assert np.mean(again.particle != voxels.particle) < 1e-3
+
+
+def test_the_command_measures_beads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "elsewhere.lammpstrj"
+    rows = [f"{n} {1 + (n > 6)} {x} {y} 4.1 {1.9 if n <= 6 else 0.8}" for n, (x, y) in enumerate(GRID, start=1)]
+    head = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", str(len(rows)), "ITEM: BOX BOUNDS pp pp pp", *["0 12"] * 3]
+    path.write_text("\n".join([*head, "ITEM: ATOMS id type x y z radius", *rows, ""]), encoding="utf-8")
+    words = ["measure", str(path), "--types", "1=active,2=cbd", "--voxel", "0.4", "--only", "phases", "--json"]
+    assert status_of([*words, "--nanoporosity", "0", "--home", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)["properties"]
+    solid = sum(4 / 3 * math.pi * radius**3 for radius in [1.9] * 6 + [0.8] * 3) / 12**3
+    assert found["porosity_resolved"]["value"] == pytest.approx(1 - solid, abs=2e-3)
+    assert status_of(["measure", str(path), "--types", "1:active", "--voxel", "0.4"]) == 2
+    assert "--types is '1:active' but must be like 1=active,2=cbd" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def test_a_study_report_says_what_was_asked_found_failed_and_how_to_repeat_it(st
     assert "Which electrode has a porosity of 30 %?" in study
     assert "lost_beads in drying: [/3] beads of [red]2300[/red] left the volume" in study
     assert "mesoforge optimize study.yaml" in study
-    assert study.count("<img ") == 4
+    assert study.count("<img ") == 6
     assert "slurry_bead_factor" in study
     assert "fitted</td>" in study
 

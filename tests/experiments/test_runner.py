@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import toys
 
-from mesoforge.experiments.pool import THREADS, DaskPool, HerePool, local_pool
-from mesoforge.experiments.runner import RETRIES, Work, run
+from mesoforge.experiments.pool import RETRIES, THREADS, DaskPool, HerePool, each, local_pool
+from mesoforge.experiments.runner import Work, run
 from mesoforge.experiments.study import Plan
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.journal import Journal
@@ -206,3 +206,23 @@ def test_a_local_worker_whose_nanny_gave_up_is_replaced(monkeypatch: pytest.Monk
         assert pool.next()[1]["kind"] == "infrastructure"
         pool.submit(2, toys.threads, {}, "")
         assert pool.next()[0] == 2
+
+
+def test_a_list_of_tasks_comes_back_in_order_and_dead_workers_cost_nothing() -> None:
+    tried: list[int] = []
+
+    def work(number: int) -> dict[str, Any]:
+        tried.append(number)
+        lost = number == 1 and tried.count(1) < 3
+        return {"kind": "infrastructure", "stage": "worker", "reason": "it died"} if lost else {"number": number}
+
+    told: list[tuple[int, int]] = []
+    found = each(HerePool(), work, [(number,) for number in range(3)], lambda *said: told.append(said))
+    assert found == [{"number": 0}, {"number": 1}, {"number": 2}]
+    assert tried == [0, 1, 1, 1, 2]
+    assert told == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_a_task_whose_worker_dies_each_time_is_given_back_as_it_is() -> None:
+    dead = {"kind": "infrastructure", "stage": "worker", "reason": "it died"}
+    assert each(HerePool(), lambda: dead, [()]) == [dead]

@@ -11,7 +11,7 @@ import yaml
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.study import Kind, load_study, parse_budget
-from mesoforge.optimize.trial import Trial
+from mesoforge.optimize.trial import Trial, Value
 from mesoforge.physics.measurement import PROPERTIES
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -19,8 +19,9 @@ PRESSURE = {"low": 10, "high": 300}
 WRONG = [
     pytest.param(
         {"objective": {}},
-        "FILE: 'objective' is not a known key: use one of name, note, recipe, variables, design, points, objectives, "
-        "budget, strategy, seed, workers, synchronous, seeds, where, or remove it.",
+        "FILE: 'objective' is not a known key: use one of name, note, recipe, variables, "
+        "input_constraints, derived, design, points, objectives, constraints, budget, stop, average_over, "
+        "strategy, seed, start_from_known, workers, synchronous, seeds, where, or remove it.",
         id="unknown key",
     ),
     pytest.param(
@@ -87,9 +88,51 @@ WRONG = [
         id="objective that is no property",
     ),
     pytest.param(
+        {"objectives": {"broken_bonds": "minimize"}},
+        "objective 'broken_bonds' is of bonded particles but these are rigid: set particles.bonded to true.",
+        id="cracks of rigid particles",
+    ),
+    pytest.param(
         {"objectives": {"porosity": {"match": 0.3}}},
         "porosity is to be matched, but no target with a tolerance above 0 came: give both",
         id="target without tolerance",
+    ),
+    pytest.param(
+        {"variables": {"particles.source": {"choices": ["synthetic", "real"]}}},
+        "the variables reach 'particles.source' real, which no recipe allows: 'particles.source' is 'real' but must be "
+        "'synthetic' or 'fitted': correct it.",
+        id="choice that no recipe allows",
+    ),
+    pytest.param(
+        {"input_constraints": ["calendering.pressure <= 5"]},
+        "calendering.pressure <= 5 holds nowhere between the variables' bounds: correct it, or widen a bound",
+        id="constraint on inputs that holds nowhere",
+    ),
+    pytest.param(
+        {"derived": {"seed": "2 * calendering.pressure"}},
+        "'seed' cannot be a variable: every simulation gets a fresh one; remove it.",
+        id="derived seed",
+    ),
+    pytest.param(
+        {"constraints": {"beauty": {"at_least": 1}}},
+        f"constraint 'beauty' is not a property: use one of {', '.join(PROPERTIES)}.",
+        id="constraint on no property",
+    ),
+    pytest.param(
+        {"constraints": {"dried_porosity": {"at_least": 30}}},
+        "constraint 'dried_porosity at least 30' is on a fraction from 0 to 1, not percent: no electrode keeps it.",
+        id="constraint in percent",
+    ),
+    pytest.param(
+        {"constraints": {"thickness": {"at_least": 40, "at_most": 30}}},
+        "thickness is to be at least 40 and at most 30, which nothing can be: correct one of the two",
+        id="constraint that contradicts itself",
+    ),
+    pytest.param(
+        {"constraints": {"porosity": {"at_most": 0.25}}},
+        "porosity is to match 0.3 within 0.01, but the constraints want porosity at most 0.25: "
+        "move the target or the constraint",
+        id="constraint that contradicts a target",
     ),
     pytest.param(
         {"recipe": "away.yaml"},
@@ -239,3 +282,29 @@ def test_a_force_field_file_begins_at_the_study_s_folder_and_is_kept_by_value(tm
     (tmp_path / "soft.yaml").write_text("adhesion: 120\n", encoding="utf-8")
     path = write(tmp_path, recipe={"force_field": "soft.yaml"})
     assert load_study(path, "optimize", {}).base.force_field.adhesion == 120
+
+
+def test_choices_and_derived_inputs_reach_the_recipe(tmp_path: Path) -> None:
+    plan = toys.plan(
+        variables={
+            "particles.source": {"choices": ["synthetic", "fitted"]},
+            "formulation.active_material": {"low": 0.92, "high": 0.96},
+            "formulation.carbon": {"low": 0.01, "high": 0.03},
+        },
+        derived={"formulation.binder": "1 - formulation.active_material - formulation.carbon"},
+        input_constraints=["formulation.active_material + 2 * formulation.carbon <= 0.99"],
+    )
+    values: dict[str, Value] = {
+        "particles.source": "fitted",
+        "formulation.active_material": 0.95,
+        "formulation.carbon": 0.015,
+    }
+    recipe = plan.recipe_at(values, 7)
+    assert recipe.particles.source == "fitted"
+    assert recipe.formulation.binder == pytest.approx(0.035)
+    assert plan.problem.space.rows([values]).tolist()[0][0] == 0.75
+
+
+def test_a_derived_input_that_no_recipe_allows_is_refused() -> None:
+    with pytest.raises(InputError, match=r"the variables reach .*which no recipe allows: .*binder"):
+        toys.plan(derived={"formulation.binder": "0.9 - formulation.active_material"})

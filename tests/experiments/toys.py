@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,22 @@ def make_slowly(values: Mapping[str, Any], root: str) -> dict[str, Any]:
     """Make a toy electrode in a second."""
     time.sleep(1.0)
     return make(values, root)
+
+
+def record_slowly(recipe: Recipe, root: Path, on_stage: Callable[[str], None]) -> dict[str, Any]:
+    """Make a toy electrode in a second, with a word on the way."""
+    on_stage("drying")
+    return make_slowly(recipe.model_dump(mode="json"), str(root))
+
+
+def record_failure(recipe: Recipe, root: Path, on_stage: Callable[[str], None]) -> dict[str, Any]:
+    """Lose beads."""
+    return {"kind": "lost_beads", "stage": "drying", "reason": REASON}
+
+
+def record_mistake(recipe: Recipe, root: Path, on_stage: Callable[[str], None]) -> dict[str, Any]:
+    """Fail as only a mistake in our own code would."""
+    raise ZeroDivisionError("a mistake")
 
 
 def seeds_made(root: Path) -> list[int]:

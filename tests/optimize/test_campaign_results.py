@@ -28,7 +28,7 @@ from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Measured, Outcome, Trial
-from mesoforge.optimize.view import FAILURE_RADIUS, SAME, NoProposal
+from mesoforge.optimize.view import SAME, NoProposal
 from mesoforge.surrogate.gp import fit_gp, loo
 from mesoforge.surrogate.table import Table
 
@@ -44,16 +44,18 @@ def test_failures_count_and_do_not_stop_a_campaign(tmp_path: Path) -> None:
     assert running.hypervolume() is not None
 
 
-def test_nothing_is_proposed_next_to_a_physics_failure(tmp_path: Path) -> None:
+def test_where_the_physics_fails_is_learned_and_left_alone(tmp_path: Path) -> None:
     def fails_beyond_a_pressure(trial: Trial) -> Outcome:
         return UNSTABLE if float(trial.values["pressure"]) > 30 else measure(trial)
 
-    running = campaign(problem(Budget(6, 4, 0)), tmp_path / "j", "botorch", fit_gp)
+    running = campaign(problem(Budget(6, 8, 0)), tmp_path / "j", "botorch", fit_gp)
     run_sequentially(running, fails_beyond_a_pressure)
     failed = tuple(trial for trial in running.trials if trial.outcome == UNSTABLE)
-    for trial in running.trials[6:]:
-        earlier = tuple(other for other in failed if other.number < trial.number)
-        assert least_distance(places((trial,)), places(earlier)) > FAILURE_RADIUS
+    started = sum(trial.number < 6 for trial in failed)
+    assert started > 0
+    assert len(failed) - started <= 2
+    best = max(float(trial.values["pressure"]) for trial in running.measured)
+    assert 20 < best <= 30
 
 
 def test_a_campaign_of_failures_ends_too(tmp_path: Path) -> None:

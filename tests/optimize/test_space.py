@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.linear import linear
 from mesoforge.optimize.space import Space, Variable
 from mesoforge.optimize.trial import Value
 
@@ -27,7 +28,7 @@ def test_a_value_survives_the_way_to_the_unit_cube_and_back(variable: Variable) 
     for unit in np.linspace(0, 1, 101):
         value = variable.from_unit(unit)
         assert variable.from_unit(variable.to_unit(value)) == pytest.approx(value, rel=1e-13)
-        assert variable.low <= value <= variable.high
+        assert variable.low <= float(value) <= variable.high
 
 
 @pytest.mark.parametrize("variable", [LINEAR, LOG])
@@ -118,3 +119,103 @@ def test_two_variables_of_one_name_are_refused() -> None:
 def test_values_that_do_not_belong_are_refused(change: dict[str, Value], words: str) -> None:
     with pytest.raises(InputError, match=words):
         SPACE.to_unit(SPACE.from_unit(np.full(4, 0.5)) | change)
+
+
+# Choices
+
+
+SOURCES = Space.from_mapping({"source": {"choices": ["real", "lumpy", "round"]}, "x": {"low": 0, "high": 1}})
+
+
+def test_choices_share_the_axis_in_equal_parts_and_come_back() -> None:
+    (one, _) = SOURCES.variables
+    assert [one.from_unit(unit) for unit in (0, 0.33, 0.34, 0.66, 0.67, 1)] == [
+        *("real", "real", "lumpy", "lumpy", "round", "round")
+    ]
+    assert [one.from_unit(one.to_unit(value)) for value in one.ends] == list(one.ends)
+    assert SOURCES.categories == (3, 0)
+    assert Space.from_mapping(SOURCES.to_mapping()) == SOURCES
+    assert "choices" not in SPACE.to_mapping()["numerics.layers"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        pytest.param({"choices": ["a"]}, "a list of two or more", id="one"),
+        pytest.param({"choices": "ab"}, "a list of two or more", id="a word"),
+        pytest.param({"choices": ["a", "a"]}, "different numbers or words", id="twice"),
+        pytest.param({"choices": [1, None]}, "the choice None, but different", id="nothing"),
+        pytest.param({"choices": ["a", "b"], "low": 1}, "give choices alone", id="bounds too"),
+    ],
+)
+def test_wrong_choices_are_refused(fields: Mapping[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Space.from_mapping({"x": fields})
+
+
+def test_a_value_that_is_no_choice_is_refused() -> None:
+    with pytest.raises(InputError, match="source is 'flat', but one of real, lumpy, round was due"):
+        SOURCES.to_unit({"source": "flat", "x": 0.5})
+
+
+# What ties variables
+
+BOX: Mapping[str, Mapping[str, object]] = {"a": {"low": 0, "high": 1}, "b": {"low": 1, "high": 100, "scale": "log"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a", 2.0),
+        ("-a + 3", 1.0),
+        ("2*a - 0.5 * b + 1e1", 12.5),
+        ("a + a - 2 * a + b", 3.0),
+        (" 1.5e-1 * b - .5", -0.05),
+    ],
+)
+def test_an_expression_means_what_it_says_and_survives_its_words(text: str, value: float) -> None:
+    found = linear(text)
+    assert found.at({"a": 2.0, "b": 3.0}) == pytest.approx(value)
+    assert linear(str(found)) == found
+
+
+@pytest.mark.parametrize("text", ["", "a * 2", "a b", "2 a", "a * b", "a + ", "(a + b)", "a / 2"])
+def test_what_is_no_linear_expression_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="a sum such as"):
+        linear(text)
+
+
+@pytest.mark.parametrize(
+    ("demands", "words"),
+    [
+        pytest.param(["a + b"], "one <= or >= was due", id="no sign"),
+        pytest.param(["1 <= a <= 2"], "one <= or >= was due", id="two signs"),
+        pytest.param(["1 <= 2"], "speaks of no variable", id="no variable"),
+        pytest.param(["a + c <= 1"], "speaks of 'c', which is no numeric variable: use one of a, b", id="unknown"),
+        pytest.param(["a + b <= 0.5"], "holds nowhere between the variables' bounds", id="nowhere"),
+        pytest.param(["a >= 0.6", "a <= 0.5"], "leave less than one part in 4096", id="contradiction"),
+    ],
+)
+def test_wrong_and_contradictory_demands_on_inputs_are_refused(demands: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Space.from_mapping(BOX, demands)
+
+
+def test_derived_inputs_follow_from_the_variables() -> None:
+    space = Space.from_mapping(BOX, derived={"c": "1 - a", "d": "2 * b"})
+    assert space.complete({"a": 0.25, "b": 4.0}) == {"a": 0.25, "b": 4.0, "c": 0.75, "d": 8.0}
+    with pytest.raises(InputError, match="'a' is a variable and derived too"):
+        Space.from_mapping(BOX, derived={"a": "1 - b"})
+    with pytest.raises(InputError, match="the derived 'c' speaks of 'source', which is no numeric variable"):
+        Space.from_mapping(SOURCES.to_mapping(), derived={"c": "2 * source"})
+
+
+def test_inequalities_hold_in_user_units_and_a_point_outside_is_pulled_to_the_border() -> None:
+    space = Space.from_mapping(BOX, ["10 * a + b <= 20"])
+    inside, outside = space.to_unit({"a": 0.2, "b": 2}), space.to_unit({"a": 1, "b": 60})
+    assert space.allows(inside)
+    assert not space.allows(outside)
+    border = space.from_unit(space.pulled(outside, inside))
+    assert 10 * float(border["a"]) + float(border["b"]) == pytest.approx(20, abs=1e-6)
+    assert space.ties == {"input_constraints": ["10 * a + b <= 20"]}
+    assert SPACE.ties == {}

@@ -16,11 +16,12 @@ from mesoforge.errors import InputError
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.strategies import ONE_AIM, STRATEGIES, check_follows, strategy
 from mesoforge.optimize.strategies.sobol import SOBOL, sobol_points
-from mesoforge.optimize.view import FAILURE_RADIUS, NoProposal, View
+from mesoforge.optimize.view import VIABLE, NoProposal, View
 from mesoforge.surrogate.door import NotPSDError
 from mesoforge.surrogate.gp import fit_gp
 from mesoforge.surrogate.table import Array
 from mesoforge.surrogate.twin import fit_twin
+from mesoforge.surrogate.viability import fit_viability
 
 BOWLS = np.array([[0.2, 0.3], [0.8, 0.3], [0.2, 0.9], [0.9, 0.9], [0.5, 0.1]])
 
@@ -98,6 +99,15 @@ def test_strategies_for_one_aim_come_closer_in_time(name: str, least: float) -> 
     assert here.Y.min() < least * bowls(sobol_points(2, 0, 8), 1).min() + 1e-3
 
 
+def test_nsga2_breeds_and_so_comes_closer_than_chance() -> None:
+    here = view(1, rows=8)
+    for number in range(8, 56):
+        point = strategy("optuna-nsga2").propose(replace(here, number=number, seed=number))
+        X = np.vstack([here.X, point])
+        here = replace(here, X=X, Y=bowls(X, 1))
+    assert np.median(here.Y[-16:]) < np.median(here.Y[:16]) / 2
+
+
 def test_two_objectives_are_proposed_between_their_optima() -> None:
     point = strategy("botorch").propose(view(2))
     assert 0.1 < point[0] < 0.9
@@ -123,9 +133,11 @@ def test_a_pending_point_changes_the_proposal(name: str) -> None:
 def test_the_optimum_is_left_where_physics_failed_there() -> None:
     here = view()
     failed = replace(here, failed=strategy("botorch").propose(here)[None])
+    failed = replace(failed, viability=fit_viability(failed.X, failed.failed))
     point = strategy("botorch").propose(failed)
-    assert np.linalg.norm(point - failed.failed[0]) > FAILURE_RADIUS
-    assert np.linalg.norm(point - failed.failed[0]) < 0.3
+    assert np.linalg.norm(point - failed.failed[0]) > 0.05
+    assert failed.viable(point[None])[0] >= VIABLE > failed.viable(failed.failed)[0]
+    assert np.linalg.norm(point - failed.failed[0]) < 0.4
 
 
 def test_the_campaigns_surrogate_is_used_and_a_foreign_one_is_not() -> None:
@@ -141,12 +153,14 @@ def test_sobol_points_by_number_are_the_sequence() -> None:
     np.testing.assert_array_equal(one_by_one, whole)
 
 
-def test_a_point_is_admissible_unless_it_is_known_or_near_a_failure() -> None:
+def test_a_point_is_admissible_unless_it_is_known_or_more_probably_fails() -> None:
     here = replace(view(), pending=np.array([[0.11, 0.22]]), failed=np.array([[0.9, 0.1]]))
+    here = replace(here, viability=fit_viability(here.X, here.failed))
     assert not here.admissible(here.X[3])
     assert not here.admissible(np.array([0.11, 0.22]))
-    assert not here.admissible(np.array([0.9, 0.1 + 0.9 * FAILURE_RADIUS]))
-    assert here.admissible(np.array([0.9, 0.1 + 1.1 * FAILURE_RADIUS]))
+    assert not here.admissible(np.array([0.9, 0.1]))
+    assert not here.admissible(np.array([0.91, 0.09]))
+    assert here.admissible(here.X[3] + 0.01)
     assert here.first_admissible([here.X[3]]) is None
 
 

@@ -16,6 +16,7 @@ from scipy.stats import kstest
 
 from mesoforge.errors import InputError
 from mesoforge.physics.balance import balance
+from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.manufacture import identity, notes
 from mesoforge.physics.packing import casts, pack
 from mesoforge.physics.recipe import Recipe
@@ -223,11 +224,19 @@ def test_half_of_the_copies_are_mirrored_on_request_and_none_otherwise(library: 
     assert 0.4 < half.mirrored.mean() < 0.6
 
 
-@pytest.mark.parametrize(("volumes", "total"), [([50.0, 30.0, 4.0], 84), ([50.0, 30.0, 4.0], 90), ([9.0, 2.0, 2.0], 5)])
+@pytest.mark.parametrize(
+    ("volumes", "total"), [([50.0, 30.0, 4.0], 84), ([50.0, 30.0, 4.0], 90), ([9.0, 2.0, 2.0], 13)]
+)
 def test_beads_are_shared_out_to_the_last_one(volumes: list[float], total: int) -> None:
     counts = bead_counts(np.array(volumes), 1.0, total)
     assert counts.sum() == total
     assert counts.min() >= FEWEST
+
+
+@pytest.mark.parametrize("volumes", [[9.0, 0.5], [0.9, 0.9, 0.9]])
+def test_particles_of_too_little_volume_for_their_beads_are_refused(volumes: list[float]) -> None:
+    with pytest.raises(PhysicsError, match=r"raise particles\.min_diameter, or lower particles\.primary_diameter"):
+        bead_counts(np.array(volumes), 1.0, round(sum(volumes)))
 
 
 def test_a_library_is_named_by_its_content_and_not_by_its_place(library: Library, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ DEFAULT_VALUES = {
     "friction": 0.1,
     "adhesion": 300.0,
     "plasticity": 0.7,
+    "particle_strength": 500.0,
 }
 """Given again here: who changes a default means to, and renames what was made with it."""
 
@@ -192,7 +193,7 @@ WRONG: dict[str, tuple[Any, str]] = {
         (
             "'force_field.stickiness' is not a known key: use one of slurry_bead_factor, slurry_well_depth, "
             "slurry_drag, cbd_modulus, cbd_thermal_softening, cbd_wet_modulus, wet_friction, wet_adhesion, friction, "
-            "adhesion, plasticity, name, note, basis, or remove it."
+            "adhesion, plasticity, particle_strength, name, note, basis, or remove it."
         ),
     ),
     "base_that_is_no_name": (

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from mesoforge.errors import InputError
 from mesoforge.physics.beads import ACTIVE, CBD
 from mesoforge.physics.measurement import PROPERTIES
-from mesoforge.physics.microstructure.correlation import correlation_length, mean_chord, middle, two_point
+from mesoforge.physics.microstructure.correlation import correlation_length, mean_chord, two_point, two_point_of_tiles
 from mesoforge.physics.microstructure.flatness import height_map, roughness
 from mesoforge.physics.microstructure.interfaces import DIRECTIONS, WEIGHTS, coverage, surface_areas
 from mesoforge.physics.microstructure.measure import IMAGE_PROPERTIES, MEASURES, measure
@@ -269,13 +269,20 @@ def test_two_point_correlation_counts_pairs_as_a_slow_twin_does() -> None:
     np.testing.assert_allclose(two_point(some, (True, False, False)), due / pairs, atol=1e-9)
 
 
-def test_a_large_image_is_correlated_in_its_middle() -> None:
-    large = np.zeros((200, 20, 170), dtype=bool)
-    large[20:180, :, 5:165] = True
-    inner, closing = middle(large, (True, True, False))
-    assert inner.shape == (160, 20, 160)
-    assert inner.all()
-    assert closing == (False, True, False)
+def test_the_correlation_of_tiles_is_that_of_the_pieces_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = np.random.default_rng(9).random((12, 20, 11)) < 0.3
+    np.testing.assert_allclose(two_point_of_tiles(some, (True, True, False)), two_point(some, (True, True, False)))
+    monkeypatch.setattr("mesoforge.physics.microstructure.correlation.MOST", 12)
+    halves = [two_point(half, (True, False, False)) for half in (some[:, :10], some[:, 10:])]
+    np.testing.assert_allclose(two_point_of_tiles(some, (True, True, False)), np.mean(halves, axis=0), atol=1e-9)
+
+
+def test_the_correlation_of_a_large_image_sees_all_of_it() -> None:
+    large = np.random.default_rng(10).random((170, 12, 12)) < 0.5
+    moved = np.roll(large, 85, axis=0)
+    here, there = (two_point_of_tiles(one, (False, True, True)) for one in (large, moved))
+    assert here[0] == pytest.approx(large.mean(), abs=1e-6)
+    np.testing.assert_allclose(here, there, atol=1e-6)
 
 
 def test_chords_of_layers_are_their_thickness() -> None:

@@ -16,15 +16,18 @@ from making import small
 
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
+from mesoforge.physics.bonding import holding, spring
 from mesoforge.physics.calendering import flattened, loading_script, overlaps, release_script
 from mesoforge.physics.contact import calendering_law, drying_law, release_law, timestep, true_law
+from mesoforge.physics.crush import VERSION as CRUSH_VERSION
+from mesoforge.physics.crush import Trial, crush_script
 from mesoforge.physics.drives import FACES, Task
 from mesoforge.physics.drying.capillary import capillary_script
 from mesoforge.physics.drying.migration import film, film_script, peclet
 from mesoforge.physics.drying.stage import settle_on_collector
 from mesoforge.physics.drying.to_porosity import to_porosity_script, wanted_thickness
 from mesoforge.physics.failure import PhysicsError
-from mesoforge.physics.manufacture import VERSIONS, identity
+from mesoforge.physics.manufacture import BONDED_VERSION, VERSIONS, identity
 from mesoforge.physics.packing import pack
 from mesoforge.physics.plane import Curve
 from mesoforge.physics.recipe import Recipe
@@ -82,6 +85,7 @@ THINNED = FIXED.with_values({"calendering.thickness": 90.0, "calendering.mass_lo
 ROLLED = FIXED.with_values(
     {"calendering.line_load": 150.0, "calendering.mass_loading": 25.0, "calendering.roll_diameter": 250.0}
 )
+BONDED = FIXED.with_values({"particles.bonded": True, "force_field.particle_strength": 300.0})
 SCRIPTS = {
     "slurry": slurry_script(FIXED),
     "drying": capillary_script(FIXED, 21.5),
@@ -93,6 +97,11 @@ SCRIPTS = {
     "calendering_load_thickness": loading_script(THINNED, 12.5),
     "calendering_load_line_load": loading_script(ROLLED, 12.5),
     "calendering_release": release_script(FIXED, 9.25, 118.5),
+    "bonded_load": loading_script(BONDED, 12.5, holding(BONDED, calendering_law(BONDED), np.array([7, 9]))),
+    "bonded_release": release_script(
+        BONDED, 9.25, 118.5, holding(BONDED, release_law(BONDED), np.array([], dtype=np.int64), moved=True)
+    ),
+    "crush": crush_script(Trial("press", "110", 12.0, 0), spring(BONDED, 1.0), (4.0, 20.0), 5000),
 }
 
 
@@ -121,14 +130,15 @@ def made_without_lammps() -> dict[str, str]:
 def fingerprints() -> dict[str, str]:
     scripts = {
         stage: hashed("".join(SCRIPTS[name] for name in sorted(SCRIPTS) if name.startswith(stage)).encode())
-        for stage in ("slurry", "drying", "calendering")
+        for stage in ("slurry", "drying", "calendering", "bonded", "crush")
     }
     return made_without_lammps() | scripts
 
 
 def test_what_a_stage_does_changes_only_together_with_its_version() -> None:
     path = GOLDEN / "versions.json"
-    found = {stage: {"version": VERSIONS[stage], "fingerprint": mark} for stage, mark in fingerprints().items()}
+    numbers = VERSIONS | {"bonded": BONDED_VERSION, "crush": CRUSH_VERSION}
+    found = {stage: {"version": numbers[stage], "fingerprint": mark} for stage, mark in fingerprints().items()}
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for stage, now in found.items():
         before = known.get(stage, now)
@@ -138,6 +148,15 @@ def test_what_a_stage_does_changes_only_together_with_its_version() -> None:
     if WRITE:
         path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     assert found == json.loads(path.read_text(encoding="utf-8")), "write this anew, as the top of this file says"
+
+
+def test_bonds_name_the_calendering_and_what_follows_and_rigid_electrodes_keep_their_names() -> None:
+    rigid, bonded = identity(FIXED), identity(BONDED)
+    assert [stage for stage in rigid if rigid[stage] != bonded[stage]] == ["calendering", "measurement"]
+    other = FIXED.with_values({"force_field.particle_strength": 123.0})
+    assert identity(other) == rigid
+    assert "bonded" not in json.dumps(rigid)
+    assert identity(other.with_values({"particles.bonded": True})) != bonded
 
 
 READ_BY = {

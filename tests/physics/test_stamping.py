@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,10 @@ from making import small
 from numpy.typing import NDArray
 from phantoms import phantom
 
+from mesoforge.errors import InputError
 from mesoforge.physics.beads import CBD, Beads
 from mesoforge.physics.drying.stage import settle_on_collector
+from mesoforge.physics.manufacture import BEADS, MAKERS, VOXELS, identity
 from mesoforge.physics.packing import casts, pack
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.beading import cast
@@ -19,7 +23,7 @@ from mesoforge.physics.shapes.extract import Extraction, extract
 from mesoforge.physics.shapes.library import Library
 from mesoforge.physics.shapes.shape import random_rotation
 from mesoforge.physics.shapes.stack import array_stack
-from mesoforge.physics.shapes.stamping import Mapping, active_surface, pose, signed_distance, stamp
+from mesoforge.physics.shapes.stamping import Mapping, active_surface, pose, signed_distance, stamp, stamp_electrode
 from mesoforge.physics.voxels import Voxels, voxelise
 
 MAPPINGS: tuple[Mapping, ...] = ("rigid", "affine")
@@ -143,3 +147,24 @@ def test_the_surface_of_a_ball_and_of_a_slab_are_their_closed_forms() -> None:
     assert found == pytest.approx(4 * np.pi * 12**2 / 40**3 / 0.5, rel=0.02)
     slab = (np.abs(grid[..., 2] - 19.5) < 8).astype(np.uint8)
     assert active_surface(Voxels(slab, empty, 0.5)) == pytest.approx(2 / 40 / 0.5, rel=1e-3)
+
+
+def test_a_recipe_may_have_its_particles_measured_in_place_of_its_beads(
+    settled: Beads, recipe: Recipe, tmp_path: Path
+) -> None:
+    asked = recipe.with_values({"numerics.image": "particles"})
+    plain, stamped = identity(recipe), identity(asked)
+    assert [stage for stage in plain if plain[stage] != stamped[stage]] == ["measurement"]
+    before, folder = tmp_path / "before", tmp_path / "folder"
+    before.mkdir()
+    folder.mkdir()
+    settled.save(before / BEADS)
+    numbers = {"numbers": {"cbd_nanoporosity": asked.drying.cbd_nanoporosity}}
+    (before / "result.json").write_text(json.dumps(numbers), encoding="utf-8")
+    MAKERS["measurement"](asked, before, folder)
+    np.testing.assert_array_equal(Voxels.load(folder / VOXELS).particle, stamp_electrode(settled, asked).particle)
+
+
+def test_without_a_library_there_are_no_particles_to_measure() -> None:
+    with pytest.raises(InputError, match=r"numerics\.image is particles but the recipe has no library"):
+        small(numerics__image="particles")

@@ -1,0 +1,241 @@
+"""The page of ``mesoforge explore`` in Dash's components: predictions, slices, the nearest electrodes, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import plotly.graph_objects as go
+from dash import dcc, html
+from plotly.subplots import make_subplots
+
+from mesoforge.experiments.canvas import COLOURS
+from mesoforge.experiments.explorer import STEPS, Explorer, Neighbour, reach, value_at
+from mesoforge.experiments.learned import varied
+from mesoforge.experiments.making import Progress
+from mesoforge.experiments.printing import WORDS, number
+from mesoforge.experiments.report_parts import input_text, label, shown
+from mesoforge.experiments.slices import rests
+from mesoforge.experiments.study_charts import input_unit
+from mesoforge.experiments.units import quantity
+from mesoforge.optimize.space import Variable
+from mesoforge.optimize.trial import Value
+
+STYLE: Final = """
+:root{--ink:#1d2125;--soft:#5b636b;--line:#dfe3e7;--back:#fff;--tint:#f5f7f8;--mark:#a93226;--warn:#fff3d6;
+--Dash-Fill-Interactive-Strong:#a93226}
+@media (prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#a3abb3;--line:#3a4047;--back:#16191c;--tint:#1f2327;
+--mark:#ef8a7d;--warn:#4a3a12}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
+main{max-width:76rem;margin:0 auto;padding:1.2rem 1rem 3rem}
+h1{font-size:1.6rem;line-height:1.2;margin:.2rem 0 .4rem;overflow-wrap:anywhere}
+h2{font-size:1.15rem;margin:1.8rem 0 .6rem}
+.soft{color:var(--soft);font-size:.9rem}
+.panes{display:grid;grid-template-columns:minmax(0,24rem) minmax(0,1fr);gap:2.2rem}
+.slider{margin-bottom:1.3rem}.slider b{float:right;font-variant-numeric:tabular-nums}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,15rem),1fr));gap:.8rem}
+.card{background:var(--tint);border-radius:8px;padding:.7rem .9rem}
+.card b{display:block;font-size:1.3rem;line-height:1.3;font-variant-numeric:tabular-nums}
+.card img{width:100%;border-radius:6px;background:#fff;display:block;margin-bottom:.5rem}
+.card table{border-collapse:collapse;font-size:.86rem;width:100%}
+.card td{padding:.1rem 0;vertical-align:top}.card td+td{text-align:right;padding-left:.5rem;white-space:nowrap;
+font-variant-numeric:tabular-nums}
+.bar{position:relative;height:1.1rem;margin:.4rem 0 .1rem}
+.bar i{position:absolute}.bar .track{left:0;right:0;top:.5rem;height:2px;background:var(--line)}
+.bar .span{top:.3rem;height:.5rem;border-radius:.25rem;background:var(--mark);opacity:.35}
+.bar .mean{top:.1rem;width:3px;height:.9rem;margin-left:-1px;background:var(--mark)}
+.bar .aim{top:0;width:0;height:1.1rem;border-left:2px dashed var(--ink)}
+.warning{background:var(--warn);border-radius:8px;padding:.6rem .9rem;margin:.8rem 0;font-size:.92rem}
+.warning p{margin:.1rem 0}
+button{font:inherit;font-weight:600;color:#fff;background:#a93226;border:0;border-radius:8px;padding:.6rem 1.1rem;
+cursor:pointer}button:disabled{opacity:.45;cursor:default}
+footer{display:none}[class*=slider-mark]{color:var(--soft)}
+@media (max-width:52rem){.panes{grid-template-columns:minmax(0,1fr);gap:0}}
+"""
+FRAME: Final = """<!doctype html>
+<html lang="en"><head>{%metas%}<title>{%title%}</title><link rel="icon" href="data:,">{%css%}<style>STYLE</style></head>
+<body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body></html>""".replace("STYLE", STYLE)
+
+
+def layout(explorer: Explorer) -> html.Main:
+    """Return the whole page; the sliders begin at the study's best electrode."""
+    study = explorer.plan.study
+    outputs = [{"label": label(name), "value": name} for name in explorer.gp.table.names]
+    return html.Main(
+        [
+            html.H1(f"Explore {study.name}"),
+            html.P(study.note or "A study without a note.", className="soft"),
+            html.Div(
+                [
+                    html.Section([html.H2("Recipe"), *_sliders(explorer), *_maker()]),
+                    html.Section([html.H2("What the surrogate foretells"), html.Div(id="foretold")]),
+                ],
+                className="panes",
+            ),
+            html.H2("Along each input, the others held"),
+            dcc.Dropdown(outputs, outputs[0]["value"], id="output", clearable=False, searchable=False),
+            dcc.Graph(id="slices", config={"displayModeBar": False}, responsive=True),
+            html.H2("Nearest electrodes that were simulated"),
+            html.Div(id="nearest", className="cards"),
+            dcc.Interval(id="clock", interval=1000, disabled=True),
+        ]
+    )
+
+
+def _sliders(explorer: Explorer) -> list[html.Div]:
+    start = explorer.start()
+    return [_slider(place, one, start[one.name], explorer) for place, one in enumerate(explorer.variables)]
+
+
+def _slider(place: int, one: Variable, value: Value, explorer: Explorer) -> html.Div:
+    """Return the slider of one variable in its unit interval, with its own numbers at the bounds."""
+    low, high = reach(one, explorer)
+    slider = dcc.Slider(
+        min=low,
+        max=high,
+        step=1 / (len(one.choices) or STEPS),
+        value=one.to_unit(value),
+        marks=_marks(one),
+        id={"type": "slider", "place": place},
+        updatemode="drag",
+        allow_direct_input=False,
+        included=False,
+    )
+    told = html.B(id={"type": "told", "place": place})
+    return html.Div([html.Span([label(one.name), told]), slider], className="slider", title=one.name)
+
+
+def _marks(one: Variable) -> dict[float, str]:
+    if one.choices:
+        return dict(zip(rests(one), map(str, one.choices), strict=True))
+    return {0.0: number(one.low), 1.0: number(one.high)}
+
+
+def _maker() -> list[Any]:
+    said = "Simulates this recipe in LAMMPS and records it in MLflow, as 'mesoforge make' does. About a minute or more."
+    return [html.Button("Make this one", id="make"), html.P(said, className="soft"), html.Div(id="progress")]
+
+
+def values_at(explorer: Explorer, places: Sequence[float]) -> dict[str, Value]:
+    """Return the inputs at the sliders' places."""
+    return {one.name: value_at(one, place) for one, place in zip(explorer.variables, places, strict=True)}
+
+
+def told(values: Mapping[str, Value]) -> list[str]:
+    """Return each input with its unit."""
+    return [input_text(name, value) for name, value in values.items()]
+
+
+def foretold(said: Mapping[str, Any], explorer: Explorer) -> list[Any]:
+    """Return what is foretold as cards, and what to mind above them."""
+    cards = [_card(name, one, explorer) for name, one in said["properties"].items()]
+    from_what = f"Learned from {said['measured']} electrodes; the bars hold 95 % of new ones, dashes are targets."
+    return [*warning(said["notes"]), html.Div(cards, className="cards"), html.P(from_what, className="soft")]
+
+
+def warning(notes: Sequence[str]) -> list[html.Div]:
+    """Return sentences that must not be overlooked; nothing where there are none."""
+    return [html.Div([html.P(note) for note in notes], className="warning", role="alert")] if notes else []
+
+
+def _card(name: str, one: Mapping[str, float | None], explorer: Explorer) -> html.Div:
+    low, mean, high = (float(one[key] or 0.0) for key in ("low", "mean", "high"))
+    quality = "" if one["loo_r2"] is None else f", R² left out {one['loo_r2']:.2f}"
+    return html.Div(
+        [
+            html.Span(label(name), className="soft"),
+            html.B(shown(name, mean)),
+            _bar(name, (low, mean, high), explorer),
+            html.Span(f"{shown(name, low)} to {shown(name, high)}{quality}", className="soft"),
+        ],
+        className="card",
+    )
+
+
+def _bar(name: str, three: tuple[float, float, float], explorer: Explorer) -> html.Div:
+    """Return low, mean and high on the scale of what was measured, with the target where there is one."""
+    column = explorer.gp.table.Y[:, explorer.gp.table.names.index(name)]
+    aim = next((one.target for one in explorer.plan.problem.objectives.each if one.name == name), None)
+    seen = [float(column.min()), float(column.max()), *([] if aim is None else [aim])]
+    margin = 0.3 * (max(seen) - min(seen)) or 1.0
+    first, last = min(seen) - margin, max(seen) + margin
+    low, mean, high = (float(np.clip(100 * (value - first) / (last - first), 0, 100)) for value in three)
+    marks = [
+        html.I(className="track"),
+        html.I(className="span", style={"left": f"{low:.2f}%", "width": f"{high - low:.2f}%"}),
+        html.I(className="mean", style={"left": f"{mean:.2f}%"}),
+    ]
+    if aim is not None:
+        marks.append(html.I(className="aim", style={"left": f"{100 * (aim - first) / (last - first):.2f}%"}))
+    return html.Div(marks, className="bar")
+
+
+def slices(values: Mapping[str, Value], output: str, explorer: Explorer) -> go.Figure:
+    """Return the surrogate of one output along each variable, with a line at the slider's place."""
+    about, many = quantity(output), len(explorer.variables)
+    figure = make_subplots(1, many, shared_yaxes=True, horizontal_spacing=0.03)
+    for place, one in enumerate(explorer.variables, start=1):
+        cut = explorer.cut(values, one.name)
+        band = [*(about.scale * cut.high[output]), *(about.scale * cut.low[output][::-1])]
+        figure.add_scatter(
+            x=[*cut.values, *cut.values[::-1]], y=band, fill="toself", line_width=0, fillcolor="rgba(169,50,38,.18)",
+            hoverinfo="skip", row=1, col=place,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=cut.values, y=about.scale * cut.mean[output], line_color=COLOURS["active material"], row=1, col=place
+        )
+        figure.add_vline(x=values[one.name], line_dash="dot", line_color="#808890", row=1, col=place)
+        ends = list(one.choices) or [one.from_unit(unit) for unit in (0.0, 0.5, 1.0)]
+        figure.update_xaxes(
+            title=f"{label(one.name)} ({input_unit(one.name)})", row=1, col=place,
+            type="category" if one.choices else one.scale,
+            tickvals=ends, ticktext=[number(value) for value in ends], tickangle=0,
+        )  # fmt: skip
+    figure.update_yaxes(title=about.axis, row=1, col=1)
+    figure.update_layout(
+        height=320, showlegend=False, margin={"l": 60, "r": 10, "t": 15, "b": 55}, font_color="#808890",
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(128,136,144,.08)", autosize=True,
+    )  # fmt: skip
+    return figure
+
+
+def neighbours(some: Sequence[Neighbour], explorer: Explorer) -> list[html.Div]:
+    """Return the nearest electrodes as cards with their pictures."""
+    return [_neighbour(one, explorer) for one in some]
+
+
+def _neighbour(one: Neighbour, explorer: Explorer) -> html.Div:
+    rows = [(label(name), input_text(name, value)) for name, value in one.values.items()]
+    rows += [
+        (label(name), shown(name, one.properties[name])) for name in explorer.gp.table.names if name in one.properties
+    ]
+    there = (one.folder / "view_3d.png").is_file()
+    picture = html.Img(src=f"/picture/{one.folder.name}", alt=f"{one.name}, cut open") if there else None
+    return html.Div([picture, html.Div(one.name, className="soft"), _table(rows)], className="card")
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> html.Table:
+    return html.Table(html.Tbody([html.Tr([html.Td(cell) for cell in row]) for row in rows]))
+
+
+def progress(now: Progress, explorer: Explorer) -> list[Any]:
+    """Return where the electrode under way stands, or how the last one came out beside what was foretold."""
+    if now.state == "making":
+        return [html.P(f"Making: {WORDS.get(now.stage, 'starting')} ...", role="status")]
+    if now.state == "failed":
+        return warning([f"The physics failed in {now.stage}: {now.reason}."])
+    if now.state == "made" and now.recipe is not None:
+        return [_made(now, explorer)]
+    return []
+
+
+def _made(now: Progress, explorer: Explorer) -> html.Div:
+    said = explorer.foretell(varied(now.recipe, explorer.plan))["properties"] if now.recipe is not None else {}
+    rows = [
+        (label(name), f"{shown(name, one['mean'])} ± {shown(name, one['sd'])}", shown(name, now.properties.get(name)))
+        for name, one in said.items()
+    ]
+    head = f"Made: electrode {now.electrode[:12]}"
+    return html.Div([html.Div(head), _table([("", "foretold", "physics"), *rows])], className="card", role="status")

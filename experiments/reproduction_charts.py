@@ -1,0 +1,205 @@
+"""The paper's figures, drawn from our electrodes: compaction, tortuosity, profiles, pores, sphericity, flatness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
+from mesoforge.experiments.claims import BINS, STANDARD, Rows, chosen, number, of_state
+from mesoforge.experiments.paper import CALENDERED, DRIED, IMPOSED, PREDICTED, PRESSED
+from mesoforge.physics.microstructure.pores import RESOLVED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Json = dict[str, Any]
+SERIES: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
+    ("96", IMPOSED): ("96 %, dried porosity imposed", "#c0392b"),
+    ("96", PREDICTED): ("96 %, predicted", "#e69f00"),
+    ("94", PREDICTED): ("94 %, predicted", "#2c6fbb"),
+}
+"""What is drawn in which colour; told apart by colour-blind people too."""
+TOUCHED: Final = 0.5
+"""Pressure up to which the plane only settles the loose beads at the surface, in jerks [MPa]."""
+STATES: Final = {"dried": "#8a8f98", "calendered": "#c0392b"}
+
+
+def draw(found: Sequence[Json], folder: Path) -> dict[str, Path]:
+    """Draw all figures into a folder; return them by name, without those that have nothing to show."""
+    series = {key: rows for key in SERIES if (rows := chosen(found, *key)).rows}
+    shown = _shown(series)
+    made: dict[str, Path | NoPicture] = {"compaction": compaction(series, folder / "compaction.png")}
+    made["tortuosity"] = tortuosity(series, folder / "tortuosity.png")
+    made["pressure"] = pressure(series, folder / "pressure.png")
+    made["flatness"] = flatness(series, folder / "flatness.png")
+    if shown is not None:
+        made["profiles"] = profiles(shown, folder / "profiles.png")
+        made["pores"] = pores(shown, folder / "pores.png")
+        made["sphericity"] = sphericity(shown, folder / "sphericity.png")
+    return {name: path for name, path in made.items() if isinstance(path, Path)}
+
+
+def _shown(series: Mapping[tuple[str, str], Rows]) -> Rows | None:
+    """Return the electrodes that single pictures show: the paper's imposed state, else the predicted one."""
+    for key, level in ((("96", IMPOSED), PRESSED), (("96", PREDICTED), STANDARD)):
+        if key in series and series[key].at(level).rows:
+            return series[key].at(level)
+    return None
+
+
+def compaction(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
+    """Draw porosity against compression under load (lines) and after release (points), and the paper's state."""
+    with style():
+        figure, (axes,) = new_figure(7.2, 5.0)
+        for key, rows in series.items():
+            label, colour = SERIES[key]
+            for place, row in enumerate(_farthest(rows)):
+                axes.plot(_percent(row["curve"]["compression"]), row["curve"]["porosity"], color=colour, lw=1,
+                          alpha=0.7, label=None if place else f"{label}: under load")  # fmt: skip
+            after = [(100 * number("compression_after_release")(row), number("porosity")(row)) for row in rows.rows]
+            axes.plot(*np.array(after).T, "o", color=colour, ms=5, label=f"{label}: after release")
+        way = np.linspace(0, 0.42, 100)
+        axes.plot(100 * way, 1 - (1 - DRIED) / (1 - way), color=INK, lw=1, ls=":", label=f"mass balance from {DRIED}")
+        axes.plot([100 * PRESSED], [CALENDERED], "*", color=INK, ms=13, label="the paper's calendered electrode")
+        axes.set(xlabel="Compression of the dried thickness (%)", ylabel="Porosity, nanopores included", xlim=(0, 45))
+        axes.legend(fontsize=8.5)
+        return save(figure, path)
+
+
+def _farthest(rows: Rows) -> list[Json]:
+    """Return each seed's electrode that was pressed most: its curve holds the others'."""
+    return [some[-1] for some in rows.by_seed()]
+
+
+def _percent(values: Sequence[float]) -> list[float]:
+    return [100 * value for value in values]
+
+
+def tortuosity(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
+    """Draw the tortuosity factor against the porosity, dried (open) and calendered (filled)."""
+    with style():
+        figure, (axes,) = new_figure(6.2, 4.6)
+        for key, rows in series.items():
+            label, colour = SERIES[key]
+            for when, fill in (("dried", "white"), ("calendered", colour)):
+                porosity, tau = (
+                    rows.values(of_state(when, name)) for name in ("porosity_voxels", "tortuosity_factor_z")
+                )
+                axes.plot(porosity, tau, "o", color=colour, mfc=fill, ms=6, label=f"{label}, {when}")
+        axes.set(xlabel="Porosity, nanopores included", ylabel="Tortuosity factor along the thickness")
+        axes.legend(fontsize=8.5)
+        return save(figure, path)
+
+
+def pressure(series: Mapping[tuple[str, str], Rows], path: Path) -> Path | NoPicture:
+    """Draw the porosity under load against the pressure, seed by seed."""
+    some = {key: rows for key, rows in series.items() if key[1] == PREDICTED}
+    if not some:
+        return NoPicture("No electrode was driven by a pressure.")
+    with style():
+        figure, (axes,) = new_figure(6.2, 4.6)
+        for key, rows in some.items():
+            label, colour = SERIES[key]
+            for place, row in enumerate(_farthest(rows)):
+                felt = np.array(row["curve"]["pressure"])
+                on = slice(int(np.flatnonzero(felt < TOUCHED).max(initial=-1)) + 1, None)
+                axes.plot(felt[on], np.array(row["curve"]["porosity"])[on], color=colour, lw=1, alpha=0.7,
+                          label=None if place else f"{label}: under load")  # fmt: skip
+            after = np.array([(number("calendering_pressure")(row), number("porosity")(row)) for row in rows.rows])
+            axes.plot(*after.T, "o", color=colour, ms=5, label=f"{label}: after release")
+        axes.axhline(CALENDERED, color=INK, lw=1, ls=":", label="the paper's calendered porosity")
+        axes.set(xscale="log", xlabel="Pressure of the plane (MPa)", ylabel="Porosity, nanopores included")
+        axes.legend(fontsize=8.5)
+        return save(figure, path)
+
+
+def flatness(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
+    """Draw the roughness of the free surface and of the collector's face against the compression after release."""
+    with style():
+        figure, axes = new_figure(9.0, 4.0, 1, 2)
+        faces = {"surface_sa": "Free surface: Sa (µm)", "collector_sa": "Face at the collector: Sa (µm)"}
+        for (name, label), panel in zip(faces.items(), axes, strict=True):
+            for key, rows in series.items():
+                words, colour = SERIES[key]
+                bare, pressed = (rows.values(of_state(when, name)) for when in ("dried", "calendered"))
+                panel.plot(np.zeros_like(bare), bare, "o", color=colour, mfc="white", ms=5)
+                after = 100 * rows.values(number("compression_after_release"))
+                panel.plot(after, pressed, "o", color=colour, ms=5, label=words)
+            panel.set(xlabel="Compression after release (%)", ylabel=label, ylim=(0, None))
+        axes[0].legend(fontsize=8.5)
+        return save(figure, path)
+
+
+def profiles(rows: Rows, path: Path) -> Path:
+    """Draw the phases along the thickness, dried and calendered, each seed a line."""
+    with style():
+        figure, axes = new_figure(9.0, 4.2, 1, 2)
+        phases = {"active_material": "active material", "cbd": "CBD", "pore": "pore"}
+        for panel, when in zip(axes, STATES, strict=True):
+            for name, label in phases.items():
+                colour = "#5b636b" if name == "pore" else COLOURS[label]
+                for place, row in enumerate(rows.rows):
+                    along = row[when]["profile"]
+                    panel.plot(_percent(along[name]), along["height"], color=colour, lw=1.2, alpha=0.8,
+                               label=None if place else label)  # fmt: skip
+            panel.set(
+                title=when, xlabel="Share of the volume (%)", ylabel="Height over the collector (µm)", xlim=(0, 100)
+            )
+        axes[0].legend()
+        return save(figure, path)
+
+
+def pores(rows: Rows, path: Path) -> Path:
+    """Draw the network before and after: radii of pores and throats, coordination along the thickness."""
+    with style():
+        figure, axes = new_figure(12.0, 4.0, 1, 3)
+        for when, colour in STATES.items():
+            for panel, name in ((axes[0], "radius"), (axes[1], "throat_radius")):
+                _outline(panel, [row[when]["pores"][name] for row in rows.rows], colour, when)
+            _along(axes[2], rows, when, colour)
+        for panel, label in ((axes[0], "Radius of a pore (µm)"), (axes[1], "Radius of a throat (µm)")):
+            panel.axvline(RESOLVED, color=INK, lw=1, ls=":")
+            panel.set(xlabel=label, ylabel="Number per electrode")
+        axes[2].set(xlabel="Mean coordination of a layer", ylabel="Height over thickness", ylim=(0, 1))
+        axes[0].legend()
+        return save(figure, path)
+
+
+def _outline(panel: Axes, values: list[list[float]], colour: str, label: str) -> None:
+    together = np.concatenate([np.array(one) for one in values])
+    edges = np.arange(0, 5.01, 0.2).tolist()
+    panel.hist(together, edges, weights=np.full(len(together), 1 / len(values)), histtype="step", lw=2, color=colour,
+               label=label)  # fmt: skip
+
+
+def _along(panel: Axes, rows: Rows, when: str, colour: str) -> None:
+    """Draw the mean coordination of pores above the resolution in ten layers, all seeds together."""
+    height, count = [], []
+    for row in rows.rows:
+        net = row[when]["pores"]
+        some = np.array(net["radius"]) > RESOLVED
+        height.append(np.array(net["height"])[some] / row[when]["thickness"])
+        count.append(np.array(net["coordination"])[some])
+    layer = np.minimum((np.concatenate(height) * 10).astype(int), 9)
+    sums, many = np.bincount(layer, np.concatenate(count), 10), np.bincount(layer, minlength=10)
+    known = many > 0
+    panel.plot(sums[known] / many[known], (np.arange(10)[known] + 0.5) / 10, "o-", color=colour, label=when)
+
+
+def sphericity(rows: Rows, path: Path) -> Path:
+    """Draw the distribution of Krumbein's sphericity before and after, as in figure 4."""
+    with style():
+        figure, (axes,) = new_figure(6.2, 4.2)
+        for when, colour in STATES.items():
+            together = np.concatenate([np.array(row[when]["krumbein"]) for row in rows.rows])
+            shares = np.full(len(together), 100 / max(len(together), 1))
+            axes.hist(together, BINS.tolist(), weights=shares, histtype="step", lw=2, color=colour,
+                      label=f"{when}, {len(together)} particles")  # fmt: skip
+        axes.axvspan(0.7, 0.8, color="#e69f00", alpha=0.15, lw=0, label="the paper's peak")
+        axes.set(xlabel="Krumbein's sphericity", ylabel="Share of the particles (%)")
+        axes.legend()
+        return save(figure, path)

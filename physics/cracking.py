@@ -1,0 +1,86 @@
+"""Cracks of bonded particles under the calender: what binds them, and what broke, when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mesoforge.physics.beads import ACTIVE, Beads
+from mesoforge.physics.bonding import SETTLING, breaks, holding, left
+from mesoforge.physics.bonds import Bonds, Ints, bonds_of, flat, pitches
+from mesoforge.physics.contact import Holding, Law
+from mesoforge.physics.lammps.files import DATA, PLACES, Reals, write_data, write_places
+from mesoforge.physics.plane import CHUNK, Curve
+from mesoforge.physics.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Cracks:
+    """What broke: beads as they were bound, all bonds, those left at maximum load and after release; and when.
+
+    ``pressure`` (n,) [MPa] is the greatest that the plane had felt at each look of the loading stroke, ``broken`` (n,)
+    the share of bonds broken by then.
+    """
+
+    beads: Beads
+    bonds: Bonds
+    loaded: Bonds
+    released: Bonds
+    pressure: Reals
+    broken: Reals
+    stiff: Ints
+    """Numbers of the particles that were kept rigid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """What binds an electrode's particles: beads where they were bound, the bonds that hold, beads' pitches [um]."""
+
+    beads: Beads
+    bonds: Bonds
+    pitch: Reals
+    stiff: Ints
+    """Numbers of the particles that stay rigid: flat ones, which springs cannot hold."""
+
+    @classmethod
+    def of(cls, beads: Beads, recipe: Recipe) -> Skeleton:
+        """Bind an electrode whose particles have been rigid so far."""
+        pitch = recipe.particles.primary_diameter
+        stiff = np.flatnonzero(flat(beads, pitch)[1:]) + 1
+        return cls(beads, bonds_of(beads, pitch), pitches(beads, pitch), stiff)
+
+    def sizes(self, size: Reals) -> Reals:
+        """Return contact diameters [um] of which none is wider than its lattice: a crack would set its overlap free."""
+        return np.where(self.beads.kind == ACTIVE, np.minimum(size, self.pitch), size)
+
+    def holding(self, recipe: Recipe, law: Law, moved: bool = False) -> Holding:
+        """Return the lines of a script that hold the particles together."""
+        return holding(recipe, law, self.stiff, moved)
+
+    def write(self, now: Beads, size: Reals, masses: Reals, folder: Path) -> None:
+        """Write the beads as they were bound, with their bonds, and where they are now."""
+        write_data(self.beads, size, masses, folder / DATA, walls=True, bonds=self.bonds)
+        if now is not self.beads:
+            write_places(replace(now, box=self.beads.box), folder / PLACES)
+
+    def after(self, folder: Path) -> Skeleton:
+        """Return what a simulation left of it."""
+        return replace(self, bonds=left(self.bonds, folder))
+
+    def cracks(self, folder: Path, loading: Curve) -> Cracks:
+        """Return what load and release, simulated in a folder, broke."""
+        loaded = left(self.bonds, folder / "load")
+        looks = SETTLING + CHUNK * (1 + np.arange(len(loading.pressure)))
+        steps = np.sort(breaks(folder / "load").step)
+        broken = np.searchsorted(steps, looks, side="right") / max(len(self.bonds), 1)
+        return Cracks(
+            beads=self.beads,
+            bonds=self.bonds,
+            loaded=loaded,
+            released=left(loaded, folder / "release"),
+            pressure=np.maximum.accumulate(loading.pressure),
+            broken=broken,
+            stiff=self.stiff,
+        )
