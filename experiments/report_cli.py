@@ -10,7 +10,7 @@ from mesoforge.experiments.options import Explained, home_option, json_option, p
 
 
 @click.command(cls=Explained)
-@click.argument("target", metavar="STUDY|ELECTRODE")
+@click.argument("target", metavar="STUDY|CALIBRATION|ELECTRODE")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File [default: TARGET.html].")
 @click.option("--open", "open_browser", is_flag=True, help="Open it in a browser.")
 @home_option
@@ -18,10 +18,12 @@ from mesoforge.experiments.options import Explained, home_option, json_option, p
 def report(target: str, output: Path | None, home: Path, *, open_browser: bool, as_json: bool) -> None:
     r"""Write a report as one HTML page that needs no network: question, answer, pictures, limits, how to reproduce.
 
-    STUDY is the name of a study, ELECTRODE that which 'mesoforge make' printed, or its first letters.
+    STUDY and CALIBRATION are names of what was run; ELECTRODE is that which 'mesoforge make' printed, or its first
+    letters.
 
     \b
     mesoforge report quickstart
+    mesoforge report slurry
     mesoforge report 3f9a2c -o electrode.html --open
     """
     from mesoforge.experiments.home import Home

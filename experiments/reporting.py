@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from mesoforge.experiments.calibration_page import calibration_report
 from mesoforge.experiments.drive import kept_campaign, kept_plan
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.report import chosen_trial, electrode_report, find_electrode, hash_of, study_report
@@ -15,10 +17,10 @@ from mesoforge.physics.recipe import load_recipe
 
 
 def report_on(target: str, home: Home) -> str:
-    """Return the page on a study or an electrode; pictures that are missing are drawn first.
+    """Return the page on a study, a calibration or an electrode; pictures that are missing are drawn first.
 
     Raises:
-        InputError: there is no such study or electrode, or the electrode failed.
+        InputError: there is no such study, calibration or electrode, or the electrode failed.
     """
     if target in home.studies() and target != SINGLE:
         plan = kept_plan(home, target)
@@ -27,9 +29,17 @@ def report_on(target: str, home: Home) -> str:
         write_verdict(found, plan, campaign, home.study(target))
         _draw_chosen(found, plan, campaign, home)
         return study_report(found, plan, campaign, home)
+    if (folder := _calibrated(target, home)) is not None:
+        return calibration_report(folder)
     folder = find_electrode(target, home)
     draw_structure(load_recipe(folder / "recipe.yaml"), home, folder)
     return electrode_report(folder)
+
+
+def _calibrated(name: str, home: Home) -> Path | None:
+    """Return the folder of a calibration that came to a result."""
+    folder = home.root / "calibrations" / name
+    return folder if Path(name).name == name and (folder / "result.json").is_file() else None
 
 
 def _draw_chosen(found: dict[str, Any], plan: Plan, campaign: Campaign, home: Home) -> None:
