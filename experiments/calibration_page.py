@@ -13,8 +13,8 @@ from mesoforge.experiments.report_page import code as lines
 
 Json = Mapping[str, Any]
 PICTURES: Final = {
-    "fit.png": "Each measured row (95 % interval) beside the simulation with the fitted parameters, and beside what the "
-    "other rows foretell of it.",
+    "fit.png": "Each measured row (95 % interval) beside the simulation with the fitted parameters, and beside what "
+    "the other rows foretell of it.",
     "posterior.png": "How probable each parameter's values are within the searched bounds; bars at the dotted line say "
     "that the rows tell nothing of it. The red line is the most probable value.",
 }
@@ -32,7 +32,9 @@ def calibration_report(folder: Path) -> str:
         Section("Limits", items(_limits(found))),
         Section("How to use it", _use(fitted)),
     ]
-    lead = cards({"sets of parameters": str(found["sets"]), "rows": str(len(found["rows"])), "seeds": str(found["seeds"])})
+    lead = cards(
+        {"sets of parameters": str(found["sets"]), "rows": str(len(found["rows"])), "seeds": str(found["seeds"])}
+    )
     return page(f"Calibration {found['calibration']}", lead, sections)
 
 
@@ -80,9 +82,9 @@ def _errors(found: Json) -> str:
 
 def _limits(found: Json) -> list[str]:
     failed = [f"set {one['set']}: {one['kind']} in {one['stage']}: {one['reason']}" for one in found["failed"]]
+    used = sum(not row["held_out"] for row in found["rows"])
     return [
-        f"**Fitted** to {sum(not row['held_out'] for row in found['rows'])} rows: what the fit reproduces is no "
-        "prediction; rows foretold by the others and rows held out are.",
+        f"**Fitted** to {used} rows: what the fit reproduces is no prediction; foretold and held-out rows are.",
         "A parameter that is hardly determined may have any value within its interval, at no cost to the fit.",
         *(f"Failed, and left out: {one}." for one in failed),
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 
 from mesoforge.errors import InputError
 from mesoforge.experiments import calibrating
+from mesoforge.experiments import pool as pools
 from mesoforge.experiments.calibration import load_calibration
 from mesoforge.experiments.calibration_result import errors
 from mesoforge.experiments.cli import status_of
@@ -165,6 +168,26 @@ def test_sets_that_fail_are_named_and_too_few_are_failed_work(tmp_path: Path, mo
     found = calibrating.calibrate(plan, Home(tmp_path / "home"), HerePool(), lambda *_: None, lambda _: None)
     assert (found["measured"], len(found["failed"])) == (0, 4)
     assert found["failed"][0]["reason"] == "a bead flew off"
+
+
+def test_a_calibration_has_a_report_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def in_closed_form(recipes: Any, *_: object) -> dict[str, Any]:  # noqa: ANN401 - recipes by row and seed
+        factors = [Recipe.from_mapping(seeds[0]).force_field.slurry_bead_factor for seeds in recipes]
+        return {"mean": [2.03 + 0.8 - factors[0], 2.14 + 0.8 - factors[1]], "spread": [0.005] * 2, "wall_s": 1.0}
+
+    monkeypatch.setattr(calibrating, "simulate_rows", in_closed_form)
+    monkeypatch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
+    home = tmp_path / "home"
+    assert status_of(["calibrate", str(written(tmp_path)), "--home", str(home), "--json"]) == 0
+    assert status_of(["report", "slurry", "-o", str(tmp_path / "page.html"), "--home", str(home)]) == 0
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.findall(r"<h2[^>]*>([^<]+)</h2>", text)[:2] == ["Fitted parameters", "Measured and simulated"]
+    assert text.count("<img ") == 2
+    assert "<code>force_field.slurry_bead_factor</code>" in text
+    assert "mesoforge make --set force_field=force_field.yaml" in text
+    assert re.findall(r'(?:src|href)="(?!data:|#)', text) == []
 
 
 def test_errors_are_told_beside_that_of_the_mean() -> None:
