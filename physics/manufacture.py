@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from mesoforge.physics.shapes import casting
 from mesoforge.physics.shapes.library import open_library
 from mesoforge.physics.shapes.stack import checksum
 from mesoforge.physics.shapes.stamping import stamp_electrode
+from mesoforge.physics.showing import html_table
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
@@ -37,6 +39,7 @@ TOOLS = {
 }
 """Whose version, when it changes, may change a stage's result."""
 BEADS, LOADED, VOXELS, CURVE, PAIRS = "beads.npz", "loaded.npz", "voxels.npz", "curve.csv", "pairs.csv"
+SHOWN = ("porosity", "tortuosity_factor_z", "thickness", "electrode_density", "areal_capacity")
 Identity: TypeAlias = dict[str, dict[str, Any]]
 Numbers: TypeAlias = dict[str, float]
 DRYING_FIELD = {"cbd_wet_modulus", "wet_adhesion", "wet_friction"}
@@ -64,20 +67,38 @@ class Electrode:
     input_sha256: str
     notes: tuple[str, ...] = field(default=())
 
+    def __repr__(self) -> str:
+        """Name the electrode, with the numbers that are read first."""
+        told = ", ".join(f"{name} {self.properties[name]:.4g}" for name in SHOWN if name in self.properties)
+        return f"Electrode {self.input_sha256[:12]}: {told}"
 
-def manufacture(recipe: Recipe, store: Store, on_stage: Callable[[str], None] = lambda _: None) -> Electrode | Failure:
+    def _repr_html_(self) -> str:
+        """Show all properties in a notebook, with unit and meaning, and the notes."""
+        rows = [
+            (name, value, measurement.PROPERTIES[name].unit, measurement.PROPERTIES[name].meaning)
+            for name, value in self.properties.items()
+            if name in measurement.PROPERTIES
+        ]
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return html_table(f"Electrode {self.input_sha256[:12]}", ("property", "value", "unit", "meaning"), rows) + notes
+
+
+def manufacture(
+    recipe: Recipe, store: Store | Path | str, on_stage: Callable[[str], None] = lambda _: None
+) -> Electrode | Failure:
     """Make and measure the electrode of a recipe.
 
     Args:
         recipe: what to make.
-        store: where finished stages are looked for and kept.
+        store: where finished stages are looked for and kept, or its folder.
         on_stage: told the name of each stage before it begins.
 
     Returns:
         The electrode, or the failure of the stage that went wrong.
     """
     began, chain = time.monotonic(), identity(recipe)
-    done = obtain(recipe, store, STAGES, on_stage)
+    kept = store if isinstance(store, Store) else Store(Path(store))
+    done = obtain(recipe, kept, STAGES, on_stage)
     return done if isinstance(done, Failure) else _electrode(recipe, done, chain, time.monotonic() - began)
 
 

@@ -13,6 +13,7 @@ from mesoforge.errors import InputError
 from mesoforge.physics.force_fields import DEFAULT, ForceFieldField
 from mesoforge.physics.materials import MaterialField
 from mesoforge.physics.record import Record, read_yaml
+from mesoforge.physics.showing import html_table
 
 DRIVES = ("compression", "thickness", "pressure", "line_load", "gap")
 """What may drive the calender, as the recipe names it."""
@@ -376,6 +377,27 @@ class Recipe(Record):
         return dict(_flatten(self.model_dump(exclude={"materials": True, "force_field": words}))) | {
             f"materials.{role}": getattr(self.materials, role).name for role in Materials.model_fields
         }
+
+    @property
+    def changed(self) -> dict[str, float | int | str]:
+        """What differs from the default recipe, under dotted names."""
+        default = Recipe().flat()
+        return {name: value for name, value in self.flat().items() if default.get(name) != value}
+
+    def __repr__(self) -> str:
+        """Say what differs from the default recipe; evaluated, it is the recipe again."""
+        return f"Recipe().with_values({self.changed})" if self.changed else "Recipe()"
+
+    def __str__(self) -> str:
+        """Say the same as ``repr``."""
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        """Show every input in a notebook, what differs from the default recipe first."""
+        changed = self.changed
+        rows = [(name, value, "changed") for name, value in changed.items()]
+        rows += [(name, value, "") for name, value in self.flat().items() if name not in changed]
+        return html_table("Recipe", ("input", "value", ""), rows)
 
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
         """Return the recipe with some inputs changed, given by dotted names.

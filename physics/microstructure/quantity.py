@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mesoforge.physics.showing import html_table
 from mesoforge.physics.voxels import Voxels
 
 if TYPE_CHECKING:
@@ -72,6 +73,23 @@ class Properties:
     def __getitem__(self, name: str) -> Quantity:
         """Return a property by name."""
         return self.quantities[name]
+
+    def __repr__(self) -> str:
+        """Say how many there are, and the first of them with their units."""
+        first = [
+            f"{one.name} {one.value:.4g} {one.unit}".strip()
+            for one in self.quantities.values()
+            if one.value is not None
+        ]
+        return f"Properties of {len(self.quantities)}: {', '.join(first[:4])}{', ...' if len(first) > 4 else ''}"
+
+    def _repr_html_(self) -> str:
+        """Show all of them in a notebook, with unit and meaning, and a word where there is no value."""
+        rows = [
+            (one.name, one.word if one.value is None else one.value, one.unit, one.meaning)
+            for one in self.quantities.values()
+        ]
+        return html_table("Properties", ("property", "value", "unit", "meaning"), rows)
 
     @property
     def numbers(self) -> dict[str, float]:

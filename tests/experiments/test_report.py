@@ -140,11 +140,11 @@ def test_a_report_of_a_hundred_electrodes_is_quick_and_small(tmp_path: Path) -> 
     campaign = Campaign(plan.problem, Journal(home.journal("toy")), "sobol")
     while trial := campaign.ask():
         campaign.tell(trial.number, Measured(toys.properties(plan.recipe(trial)), "", 0.1))
-    began = time.monotonic()
+    began = time.process_time()  # of the processor: the machine may be shared
     found = verdict(plan, campaign)
     write_verdict(found, plan, campaign, home.study("toy"))
     text = study_report(found, plan, campaign, home)
-    assert time.monotonic() - began < LONGEST_S
+    assert time.process_time() - began < LONGEST_S
     assert len(text) < LARGEST_MB * 1e6
 
 
