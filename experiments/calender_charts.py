@@ -83,7 +83,8 @@ def _draw_spring_back(axes: Axes, released: Reals, pressure: float) -> None:
 
 def _mark(axes: Axes, x: float, y: float, words: str, rise: float = 7) -> None:
     axes.plot([x], [y], "o", color=INK, ms=5, zorder=5)
-    axes.annotate(words, (x, y), xytext=(9, rise), textcoords="offset points", fontsize=9.5)
+    back = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}  # or the curve would run through it
+    axes.annotate(words, (x, y), xytext=(9, rise), textcoords="offset points", fontsize=9.5, bbox=back, zorder=6)
 
 
 @dataclass(frozen=True, slots=True)

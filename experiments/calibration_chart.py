@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mesoforge.experiments.canvas import COLOURS, INK, new_figure, save, style
+from mesoforge.experiments.units import quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ _BARS: Final = 24
 _FORETOLD: Final = "#e69f00"
 _NORMAL_95: Final = 1.96
 _COLUMNS: Final = 4
+_NUMBERS: Final = ("measured", "sd", "fit", "foretold", "foretold_sd", "confirmed")
 
 
 def fit_chart(found: Mapping[str, Any], path: Path) -> Path:
@@ -35,19 +37,19 @@ def fit_chart(found: Mapping[str, Any], path: Path) -> Path:
 
 
 def _rows(axes: Axes, rows: list[Any], name: str) -> None:
-    places = np.arange(len(rows), dtype=float)
-    measured, sds = (np.array([row[key] for row in rows]) for key in ("measured", "sd"))
-    foretold, widths = (np.array([row[key] for row in rows]) for key in ("foretold", "foretold_sd"))
-    look: dict[str, Any] = {"capsize": 3, "ms": 6}
-    axes.errorbar(measured, places - 0.15, xerr=_NORMAL_95 * sds, fmt="o", color=INK, label="measured", **look)
-    axes.errorbar(foretold, places + 0.15, xerr=_NORMAL_95 * widths, fmt="s", color=_FORETOLD,
-                  label="foretold by the others", **look)  # fmt: skip
-    axes.plot([row["fit"] for row in rows], places, "D", color=COLOURS["CBD"], ms=6, label="fitted")
-    if "confirmed" in rows[0]:
-        made = [row["confirmed"] for row in rows]
-        axes.plot(made, places, "x", color=COLOURS["active material"], ms=8, mew=2, label="simulated, new seeds")
+    places, about = np.arange(len(rows), dtype=float), quantity(name)
+    values = {key: about.scale * np.array([row[key] for row in rows]) for key in _NUMBERS if key in rows[0]}
+    bars: dict[str, Any] = {"capsize": 3, "ms": 6}
+    axes.errorbar(values["measured"], places - 0.15, xerr=_NORMAL_95 * values["sd"], fmt="o", color=INK,
+                  label="measured", **bars)  # fmt: skip
+    axes.errorbar(values["foretold"], places + 0.15, xerr=_NORMAL_95 * values["foretold_sd"], fmt="s", color=_FORETOLD,
+                  label="foretold by the others", **bars)  # fmt: skip
+    axes.plot(values["fit"], places, "D", color=COLOURS["CBD"], ms=6, label="fitted")
+    if "confirmed" in values:
+        look = {"color": COLOURS["active material"], "ms": 8, "mew": 2}
+        axes.plot(values["confirmed"], places, "x", label="simulated, new seeds", **look)
     labels = [f"{row['name']}{' (held out)' if row['held_out'] else ''}" for row in rows]
-    axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=places, yticklabels=labels, xlabel=name.replace("_", " "))
+    axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=places, yticklabels=labels, xlabel=about.axis)
 
 
 def posterior_chart(plan: CalibrationPlan, known: Posterior, path: Path) -> Path:
