@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Goal: TypeAlias = str | Mapping[str, float]
-"""As in a study file: "minimize", "maximize", or {"match": value, "tolerance": value}."""
+Goal: TypeAlias = str | Mapping[str, Any]
+"""As in a study file: "minimize", "maximize", or a mapping with "match" and "tolerance", or with "goal"."""
 
 _PANELS_A_ROW: Final = 3
 _TICKS: Final = 6
@@ -157,7 +157,7 @@ def _draw_goals(axes: Axes, pair: tuple[str, str], objectives: Mapping[str, Goal
     )
     for name, (span, line) in zip(pair, ways, strict=True):
         goal = objectives.get(name, "")
-        if not isinstance(goal, str):
+        if not isinstance(goal, str) and "match" in goal:
             scale = quantity(name).scale
             target, tolerance = scale * goal["match"], scale * goal.get("tolerance", 0.0)
             span(target - tolerance, target + tolerance, color=_TARGET, alpha=0.15, lw=0)
@@ -169,7 +169,10 @@ def _goal_label(name: str, objectives: Mapping[str, Goal]) -> str:
     if not name:
         return "Trial"
     goal, shown = objectives[name], quantity(name)
-    words = goal if isinstance(goal, str) else f"match {goal['match'] * shown.scale:g} {shown.unit}"
+    if isinstance(goal, str) or "match" not in goal:
+        words = goal if isinstance(goal, str) else str(goal["goal"])
+    else:
+        words = f"match {goal['match'] * shown.scale:g} {shown.unit}"
     return f"{shown.axis}\n{words.strip()}"
 
 

@@ -94,7 +94,7 @@ class Tally:
         """Return the properties of the best confirmed recipe, or before there is one of the first of the Pareto set."""
         names = self.campaign.problem.objectives.names
         for one in self.campaign.confirmed()[:1]:
-            return dict(zip(names, one.mean.tolist(), strict=True))
+            return dict(zip(self.campaign.problem.objectives.outputs, one.mean.tolist(), strict=True))
         for trial in self.campaign.pareto()[:1] if names else ():
             if isinstance(trial.outcome, Measured):
                 return {name: trial.outcome.properties[name] for name in names}
