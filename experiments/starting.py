@@ -42,18 +42,23 @@ objectives:                      # properties, as 'mesoforge make' prints them: 
   porosity: {match: 0.30, tolerance: 0.01}   # fractions, not percent
   tortuosity_factor_z: minimize
   areal_capacity: maximize
-constraints: {}                  # of measured properties, as {electrode_density: {at_least: 2.8}}; at_most, between
-input_constraints: []            # what variables must keep together, as ["a.b + 2 * c.d <= 3"]
-derived: {}                      # inputs that follow from variables, as {a.b: 1 - c.d}
+# constraints:                   # bounds that a measured property must keep: at_least, at_most or between
+#   electrode_density: {at_least: 2.8}
+# input_constraints:             # what variables must keep together
+#   - formulation.solids_content <= 3.6 - 3 * formulation.active_material
+# derived:                       # inputs that follow from variables
+#   formulation.carbon: 0.6 - 0.6 * formulation.active_material
+#   formulation.binder: 0.4 - 0.4 * formulation.active_material
+# tolerances:                    # how exactly inputs are kept: the best recipe is then best on average within them
+#   calendering.pressure: 5 %
 budget:                          # simulations
   start: 6                       # spread over the space before there is anything to learn from
   proposed: 6                    # where the surrogate expects most
   confirmations: 2               # the best again, with new seeds
-tolerances: {}                   # how far inputs may stray, as {calendering.pressure: 5 %}: best on average within them
-repeat: false                    # true: measure a recipe again where that tells more than a new one
-stop:                            # ends the proposals early, as: hypervolume gained less than 1 % over 8 simulations
-average_over:                    # a calibration's posterior.csv: each simulation draws its force field from it
-start_from_known: true           # begin with those electrodes made before that this study might have made
+# stop: hypervolume gained less than 1 % over 8 simulations     # ends the proposals before the budget is spent
+# repeat: true                   # with one aim: measure a recipe again where that tells more than a new one
+# average_over: mlruns/calibrations/NAME/posterior.csv            # each simulation draws its force field from it
+# start_from_known: false        # a new study begins with what was made before, unless told not to
 strategy: botorch                # or optuna-tpe, optuna-nsga2, optuna-gp, sobol, random
 seed: 1
 workers: 2                       # simulations at a time

@@ -159,8 +159,8 @@ def test_the_findings_lie_in_the_studys_folder(done: Done) -> None:
     rows = (folder / "trials.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 7
     assert rows[0].startswith("trial,origin,confirms,seed,state,calendering.pressure,formulation.active_material,")
-    pictures = ("hypervolume", "parallel_coordinates", "pareto_front", "prediction_against_physics")
-    assert {path.name for path in folder.glob("*.png")} == {f"{name}.png" for name in pictures}
+    pictures = {"hypervolume", "parallel_coordinates", "pareto_front", "prediction_against_physics"}
+    assert pictures <= {path.stem for path in folder.glob("*.png")}
 
 
 def test_a_second_start_makes_nothing_and_finds_the_same(done: Done) -> None:
