@@ -46,7 +46,7 @@ def _rows(axes: Axes, rows: list[Any], name: str) -> None:
                   label="foretold by the others", **bars)  # fmt: skip
     axes.plot(values["fit"], places, "D", color=COLOURS["CBD"], ms=6, label="fitted")
     if "confirmed" in values:
-        look = {"color": COLOURS["active material"], "ms": 8, "mew": 2}
+        look: dict[str, Any] = {"color": COLOURS["active material"], "ms": 8, "mew": 2}
         axes.plot(values["confirmed"], places, "x", label="simulated, new seeds", **look)
     labels = [f"{row['name']}{' (held out)' if row['held_out'] else ''}" for row in rows]
     axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=places, yticklabels=labels, xlabel=about.axis)
