@@ -360,7 +360,7 @@ def judge(one: Round, folder: Path) -> dict[str, Any]:
         "drivers": one.drivers,
         "trials": len(campaign.trials),
         "measured": len(campaign.measured),
-        "stages lost": stages_lost(one),
+        "stages lost": None if one.kind == "real" else stages_lost(one),
         "runs doubled": seen["DUPLICATES"] + len(campaign.ended) - len({trial.number for trial in campaign.ended}),
         "stuck RUNNING": seen["RUNNING"],
         "record differs": replayed(one)
@@ -445,7 +445,7 @@ def total(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     for row in rounds:
         faults.update(row["faults"])
     return {"rounds": len(rounds), "faults": dict(faults), "all faults": faults.total()} | {
-        name: sum(row[name] for row in rounds) for name in sums
+        name: sum(row[name] or 0 for row in rounds) for name in sums
     }
 
 
