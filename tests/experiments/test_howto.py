@@ -79,7 +79,7 @@ def image(seed: int) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     field = gaussian_filter(np.random.default_rng(seed).normal(size=(48, 46, 44)), 2.5)
-    return np.digitize(field, np.quantile(field, [0.4, 0.5])).astype(np.uint8)
+    return np.asarray(np.digitize(field, np.quantile(field, [0.4, 0.5])), dtype=np.uint8)
 
 
 def test_the_page_on_tomograms(here: Path) -> None:
