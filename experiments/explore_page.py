@@ -11,7 +11,7 @@ from dash import dcc, html
 from plotly.subplots import make_subplots
 
 from mesoforge.experiments.canvas import COLOURS
-from mesoforge.experiments.explorer import STEPS, Explorer, Neighbour, reach, value_at
+from mesoforge.experiments.explorer import PICTURES, STEPS, Explorer, Neighbour, reach, value_at
 from mesoforge.experiments.learned import varied
 from mesoforge.experiments.making import Progress
 from mesoforge.experiments.printing import WORDS, number
@@ -132,7 +132,18 @@ def foretold(said: Mapping[str, Any], explorer: Explorer) -> list[Any]:
     """Return what is foretold as cards, and what to mind above them."""
     cards = [_card(name, one, explorer) for name, one in said["properties"].items()]
     from_what = f"Learned from {said['measured']} electrodes; the bars hold 95 % of new ones, dashes are targets."
-    return [*warning(said["notes"]), html.Div(cards, className="cards"), html.P(from_what, className="soft")]
+    return [
+        *warning([*said["notes"], *_unsure(said["properties"])]),
+        html.Div(cards, className="cards"),
+        html.P(from_what, className="soft"),
+    ]
+
+
+def _unsure(properties: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """Say what the surrogate foretells no better than a mean would."""
+    unsure = [label(name).lower() for name, one in properties.items() if (one["loo_r2"] or 0.0) <= 0]
+    told = f"of {', '.join(unsure)} the surrogate foretells no more than the mean so far: make more electrodes."
+    return [told[0].upper() + told[1:]] if unsure else []
 
 
 def warning(notes: Sequence[str]) -> list[html.Div]:
@@ -211,7 +222,7 @@ def _neighbour(one: Neighbour, explorer: Explorer) -> html.Div:
     rows += [
         (label(name), shown(name, one.properties[name])) for name in explorer.gp.table.names if name in one.properties
     ]
-    there = (one.folder / "view_3d.png").is_file()
+    there = any((one.folder / name).is_file() for name in PICTURES)
     picture = html.Img(src=f"/picture/{one.folder.name}", alt=f"{one.name}, cut open") if there else None
     return html.Div([picture, html.Div(one.name, className="soft"), _table(rows)], className="card")
 

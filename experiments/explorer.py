@@ -26,6 +26,8 @@ from mesoforge.surrogate.gp import GaussianProcess
 
 BEYOND: Final = 0.15
 """How far a slider reaches beyond what was varied, over its span; as far as a recipe allows."""
+PICTURES: Final = ("view_3d.png", "cross_section.png")
+"""What is shown of an electrode, the first of them that was made."""
 STEPS: Final = 200
 """Steps of a slider between the bounds of what was varied."""
 

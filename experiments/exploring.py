@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.dashboard import free_port, reachable
-from mesoforge.experiments.explorer import Explorer
+from mesoforge.experiments.explorer import PICTURES, Explorer
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.making import Make, Maker, make_recorded
 
@@ -142,8 +142,8 @@ def _serve_pictures(server: Flask, home: Home) -> None:
 
     @server.get("/picture/<name>")
     def picture(name: str) -> Any:  # noqa: ANN401 - a response of Flask
-        path = home.portrait(name).resolve() / "view_3d.png"
-        return send_file(path) if name.isalnum() and path.is_file() else abort(404)
+        paths = [home.portrait(name).resolve() / kind for kind in PICTURES] if name.isalnum() else []
+        return next((send_file(path) for path in paths if path.is_file()), None) or abort(404)
 
 
 def _guard(server: Flask, host: str) -> None:
