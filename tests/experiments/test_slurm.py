@@ -86,7 +86,8 @@ def test_a_study_whose_job_is_cancelled_makes_all_its_runs(cluster: Slurm, tmp_p
     assert (found["phase"], found["measured"], found["failed"], found["pending"]) == ("done", 10, [], [])
     assert len(cancelled) == 1
     seeds = toys.seeds_made(tmp_path)
-    assert sorted(seeds) == sorted(plan.problem.trial_seed(number) for number in range(10))
+    assert set(seeds) == {plan.problem.trial_seed(number) for number in range(10)}
+    assert len(seeds) <= 11, "the job may have gone between making an electrode and telling it; no other is made twice"
     assert len({path.stem.split("-")[-1] for path in (tmp_path / "jobs").glob("mesoforge-*.err")}) == 3
     known = toys.runs(tmp_path, "toy")
     assert {run.info.status for run in known.values()} == {"FINISHED"}
