@@ -21,7 +21,7 @@ from mesoforge.experiments.home import Home
 State = Literal["good", "note", "wrong"]
 LEAST_GB: Final = 2.0
 """Free disk below which a study of some hundred electrodes (10 MB each) may fail."""
-EXTRAS: Final = {"pybamm": "mesoforge discharge", "mkdocs": "the documentation's site"}
+EXTRAS: Final = {"dash": "mesoforge explore", "pybamm": "mesoforge discharge", "mkdocs": "the documentation's site"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,6 @@ def _graphics() -> Finding:
 
 def _extra(name: str, use: str) -> Finding:
     if importlib.util.find_spec(name) is None:
-        extra = {"mkdocs": "docs"}.get(name, name)
+        extra = {"dash": "explore", "mkdocs": "docs"}.get(name, name)
         return Finding(name, "note", f"not installed: needed only for {use}", f"pip install 'mesoforge[{extra}]'")
     return Finding(name, "good", importlib.metadata.version(name))
