@@ -34,6 +34,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "a real electrode's statistics": {"particles.source": "fitted"},
 }
 COLOURS = ("#8a8f98", "#c0392b", "#2c6fbb", "#e69f00")
+TOUCHED = 0.5
+"""Pressure up to which the plane only settles the loose beads at the surface, in jerks [MPa]."""
 SHOWN = {
     "dried_porosity": "dried porosity",
     "porosity_under_load": "porosity under load",
@@ -96,9 +98,10 @@ def draw(results: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> Path
 
 
 def loaded(electrode: Mapping[str, Any], level: np.ndarray) -> np.ndarray:
-    """Return the porosity at which an electrode first bore each pressure, (n,)."""
-    most = np.maximum.accumulate(np.array(electrode["pressure"]))
-    return np.asarray(np.interp(level, most, np.array(electrode["porosity"])))
+    """Return the porosity at which an electrode first bore each pressure, (n,), once the coating bears at all."""
+    pressure, porosity = np.array(electrode["pressure"]), np.array(electrode["porosity"])
+    start = int(np.flatnonzero(pressure < TOUCHED).max(initial=-1)) + 1
+    return np.asarray(np.interp(level, np.maximum.accumulate(pressure[start:]), porosity[start:]))
 
 
 def main() -> None:
