@@ -156,4 +156,5 @@ def test_bonds_break_in_tension_only_and_at_the_recipe_s_extension(tmp_path: Pat
 def test_the_strain_at_breaking_knows_no_softening() -> None:
     assert spring(WEAK, 7.0).extension == spring(WEAK, 1.0).extension
     twice = replace(spring(WEAK, 1.0), extension=2 * spring(WEAK, 1.0).extension)
-    assert spring(WEAK.with_values({"force_field.particle_strength": 600.0}), 1.0) == twice
+    strength = 2 * WEAK.force_field.particle_strength
+    assert spring(WEAK.with_values({"force_field.particle_strength": strength}), 1.0) == twice

@@ -95,7 +95,7 @@ def measured(beads: Beads) -> dict[str, float]:
     return {name: value for part in found for name, value in part.items()}
 
 
-ROUGHLY = {"dead_ends_z": 1e-3}
+ROUGHLY = {"dead_ends_z": 2e-3}
 """Absolute error of what parts voxels at a threshold of the current."""
 
 
