@@ -72,7 +72,7 @@ def record(given: Campaign) -> dict[int, Any]:
 
 
 def test_a_study_whose_job_is_cancelled_makes_all_its_runs(cluster: Slurm, tmp_path: Path) -> None:
-    plan, cancelled = toys.plan("sample", budget={"start": 10}, where=PLACE, strategy="sobol"), list[str]()
+    plan, cancelled = toys.plan("sample", budget={"start": 24}, where=PLACE, strategy="sobol"), list[str]()
 
     def cancel(given: Campaign) -> Callable[[Trial], None]:
         def told(_: Trial) -> None:
@@ -83,11 +83,11 @@ def test_a_study_whose_job_is_cancelled_makes_all_its_runs(cluster: Slurm, tmp_p
         return told
 
     found = drive(plan, Home(tmp_path), cancel, lambda _: None, toys.make_slowly)
-    assert (found["phase"], found["measured"], found["failed"], found["pending"]) == ("done", 10, [], [])
+    assert (found["phase"], found["measured"], found["failed"], found["pending"]) == ("done", 24, [], [])
     assert len(cancelled) == 1
     seeds = toys.seeds_made(tmp_path)
-    assert set(seeds) == {plan.problem.trial_seed(number) for number in range(10)}
-    assert len(seeds) <= 11, "the job may have gone between making an electrode and telling it; no other is made twice"
+    assert set(seeds) == {plan.problem.trial_seed(number) for number in range(24)}
+    assert len(seeds) <= 25, "the job may have gone between making an electrode and telling it; no other is made twice"
     assert len({path.stem.split("-")[-1] for path in (tmp_path / "jobs").glob("mesoforge-*.err")}) == 3
     known = toys.runs(tmp_path, "toy")
     assert {run.info.status for run in known.values()} == {"FINISHED"}
