@@ -27,6 +27,11 @@ Reader = Callable[[Json], float]
 NOT_GIVEN = "not given"
 STANDARD = 100.0
 """Pressure of the predicted route at which single figures are shown [MPa]."""
+BOTH = {
+    "porosity": ("porosity_under_load", "porosity"),
+    "compression": ("compression_under_load", "compression_after_release"),
+}
+"""Properties under load and after release."""
 BINS = np.arange(0.3, 1.0001, 0.05)
 """Edges of the classes in which sphericities are counted, as in figure 4."""
 
@@ -190,105 +195,47 @@ def _slurries(main: Rows, other: Rows) -> Iterator[Claim]:
             f"{measured}",
             f"{simulated}",
             f"{spread(one.values(number('slurry_density')))} (volumes just added: {added.split()[0]})",
-            "fitted: bead size on these densities, solids content inferred from them",
+            "fitted: the bead's size and both solids contents, on these densities",
         )
 
 
+def _compacted(what: str, ours: str, basis: str = "predicted", paper: str = NOT_GIVEN) -> Claim:
+    """Return a row on figure 2a, for which the paper prints no measured number."""
+    return Claim("fig. 2a", what, NOT_GIVEN, paper, ours, basis)
+
+
 def _imposed(rows: Rows) -> Iterator[Claim]:
-    at = rows.at(PRESSED)
-    yield Claim(
-        "fig. 2",
-        "96 %: dried porosity",
-        "thickness from it",
-        f"{DRIED}",
-        spread(at.values(number("dried_porosity"))),
-        "imposed",
-    )
-    added = 1 - (1 - DRIED) / (1 - PRESSED)
-    yield Claim(
-        "fig. 2a",
-        f"96 %: porosity under load at {PRESSED:.1%} compression",
-        NOT_GIVEN,
-        f"{CALENDERED}",
-        spread(at.values(number("porosity_under_load"))),
-        f"mass balance of {DRIED} and {PRESSED:.1%}: {added:.3f}; the paper's three numbers contradict it",
-    )
-    yield Claim(
-        "fig. 2a",
-        "the same after release",
-        NOT_GIVEN,
-        f"{CALENDERED} (the paper's state)",
-        f"{spread(at.values(number('porosity')))}, "
-        f"compression {spread(at.values(number('compression_after_release')))}",
-        "predicted: spring-back, with an assumed permanent share",
-    )
-    balance = 1 - (1 - DRIED) / (1 - CALENDERED)
-    yield Claim(
-        "fig. 2a",
-        f"96 %: compression at which the porosity is {CALENDERED}, under load",
-        NOT_GIVEN,
-        f"{PRESSED:.1%}",
-        f"{balance:.1%}",
-        "mass balance alone",
-    )
+    def found(name: str, digits: int = 3) -> str:
+        return spread(rows.at(PRESSED).values(number(name)), digits)
+
+    yield Claim("fig. 2", "96 %: dried porosity", "thickness from it", f"{DRIED}", found("dried_porosity"), "imposed")
+    added, needed = 1 - (1 - DRIED) / (1 - PRESSED), 1 - (1 - DRIED) / (1 - CALENDERED)
+    said = f"mass balance of {DRIED} and {PRESSED:.1%}: {added:.3f}; the paper's three numbers contradict it"
+    loaded, left = found("porosity_under_load"), found("porosity")
+    yield _compacted(f"96 %: porosity under load at {PRESSED:.1%} compression", loaded, said, f"{CALENDERED}")
+    left += f", compression {found('compression_after_release')}"
+    said = "predicted: spring-back, with an assumed permanent share"
+    yield _compacted("the same after release", left, said, f"{CALENDERED} (the paper's state)")
+    what = f"96 %: compression at which the porosity is {CALENDERED}, under load"
+    yield _compacted(what, f"{needed:.1%}", "mass balance alone", f"{PRESSED:.1%}")
     after = [100 * value for value in reaching(rows, number("porosity"))]
-    yield Claim(
-        "fig. 2a",
-        f"96 %: compression under load that leaves {CALENDERED} after release",
-        NOT_GIVEN,
-        NOT_GIVEN,
-        reached(after, "%", f"{max(rows.levels, default=0):.0%}", 1),
-        "predicted",
-    )
-    yield Claim(
-        "fig. 2a",
-        f"96 %: pressure at {PRESSED:.1%} compression, MPa",
-        NOT_GIVEN,
-        NOT_GIVEN,
-        spread(at.values(number("calendering_pressure")), 0),
-        "predicted",
-    )
+    level = reached(after, "%", f"{max(rows.levels, default=0):.0%}", 1)
+    yield _compacted(f"96 %: compression under load that leaves {CALENDERED} after release", level)
+    yield _compacted(f"96 %: pressure at {PRESSED:.1%} compression, MPa", found("calendering_pressure", 0))
 
 
 def _predicted(main: Rows, other: Rows) -> Iterator[Claim]:
     for name, rows, dried in (("96", main, f"{DRIED} (imposed)"), ("94", other, NOT_GIVEN)):
-        at = rows.at(STANDARD)
-        yield Claim(
-            "fig. 2a",
-            f"{name} %: dried porosity from a drying pressure",
-            NOT_GIVEN,
-            dried,
-            spread(at.values(number("dried_porosity"))),
-            "predicted; the level of the pressure was fitted",
-        )
-        yield Claim(
-            "fig. 2a",
-            f"{name} %: porosity under load and after release at {STANDARD:g} MPa",
-            NOT_GIVEN,
-            NOT_GIVEN,
-            f"{spread(at.values(number('porosity_under_load')))}; {spread(at.values(number('porosity')))}",
-            "predicted",
-        )
-        yield Claim(
-            "fig. 2a",
-            f"{name} %: compression under load and after release at {STANDARD:g} MPa",
-            NOT_GIVEN,
-            NOT_GIVEN,
-            f"{spread(at.values(number('compression_under_load')))}; "
-            f"{spread(at.values(number('compression_after_release')))}",
-            "predicted",
-        )
+        at, fitted = rows.at(STANDARD), "predicted; the level of the pressure was fitted"
+        own = spread(at.values(number("dried_porosity")))
+        yield _compacted(f"{name} %: dried porosity from a drying pressure", own, fitted, dried)
+        for words, keys in BOTH.items():
+            pair = "; ".join(spread(at.values(number(key))) for key in keys)
+            yield _compacted(f"{name} %: {words} under load and after release at {STANDARD:g} MPa", pair)
         limit = f"{max(rows.levels, default=0):g} MPa"
-        for words, key in (("under load", "porosity_under_load"), ("after release", "porosity")):
+        for words, key in zip(("under load", "after release"), BOTH["porosity"], strict=True):
             level = reached(reaching(rows, number(key), logarithmic=True), "MPa", limit, 0)
-            yield Claim(
-                "fig. 2a",
-                f"{name} %: pressure at which the porosity {words} is {CALENDERED}",
-                NOT_GIVEN,
-                NOT_GIVEN,
-                level,
-                "predicted",
-            )
+            yield _compacted(f"{name} %: pressure at which the porosity {words} is {CALENDERED}", level)
 
 
 @dataclass(frozen=True, slots=True)

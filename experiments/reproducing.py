@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,18 +12,20 @@ from typing import Any
 import numpy as np
 
 from mesoforge.experiments.comparing import compared
+from mesoforge.experiments.converge import loading_curve
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.measuring import find_image
 from mesoforge.experiments.paper import IMPOSED, PRESSED, Made, Scope, plan
 from mesoforge.experiments.pool import Pool, each
+from mesoforge.experiments.report_page import write_page
 from mesoforge.experiments.tracking import Tracker
 from mesoforge.experiments.view import electrode_run
+from mesoforge.experiments.work import electrode_name
 from mesoforge.optimize.trial import Failed, Measured
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.calendering import LOAD
 from mesoforge.physics.failure import Failure
-from mesoforge.physics.manufacture import BEADS, CURVE, LOADED, VOXELS, Electrode, identity, manufacture
+from mesoforge.physics.manufacture import BEADS, VOXELS, Electrode, identity, manufacture
 from mesoforge.physics.microstructure.image_files import Reading
 from mesoforge.physics.microstructure.measure import measure
 from mesoforge.physics.microstructure.particles import particle_table
@@ -89,7 +90,9 @@ def answer(values: Mapping[str, Any], root: str) -> Json:
 
 def _dried_name(recipe: Recipe) -> str:
     """Return the name of a dried coating in voxels."""
-    return digest({"drying": digest(identity(recipe)["drying"]), "voxel": recipe.numerics.voxel})
+    chain = identity(recipe)
+    voxels = {"voxel": recipe.numerics.voxel, "version": chain["measurement"]["version"]}
+    return digest({"drying": digest(chain["drying"]), **voxels})
 
 
 def _dried(made: Electrode) -> Voxels:
@@ -106,10 +109,7 @@ def _kept(home: Home, name: str, make: Callable[[], Json]) -> Json:
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     found = make()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(json.dumps(found), encoding="utf-8")
-    part.replace(path)
+    write_page(json.dumps(found), path)
     return found
 
 
@@ -139,20 +139,18 @@ def _plain(values: Any) -> list[float]:  # noqa: ANN401 - any array
 
 def loading(made: Electrode) -> Json:
     """Return compression, porosity and pressure [MPa] along the loading stroke, at some hundred points."""
-    folder = made.stages["calendering"]
-    rows = np.loadtxt(folder / CURVE, delimiter=",", skiprows=1, ndmin=2)
-    rows = rows[rows[:, 0] == LOAD]
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, CURVE_POINTS).astype(int))]
-    area = Beads.load(folder / LOADED).area
+    porosity, pressure = loading_curve(made)
+    some = np.unique(np.linspace(0, len(porosity) - 1, CURVE_POINTS).astype(int))
+    solid = 1 - made.properties["dried_porosity"]
     return {
-        "compression": _plain(1 - rows[:, 1] / made.properties["dried_thickness"]),
-        "porosity": _plain(1 - balance(made.recipe).solid_volume / (area * rows[:, 1])),
-        "pressure": _plain(rows[:, 2]),
+        "compression": _plain(1 - solid / (1 - porosity[some])),  # solids and width stay
+        "porosity": _plain(porosity[some]),
+        "pressure": _plain(pressure[some]),
     }
 
 
 def seconds(made: Electrode) -> dict[str, Json]:
-    """Return per simulated stage its name and the processor seconds that LAMMPS took for it, all ranks together."""
+    """Return per simulated stage its name and the seconds that LAMMPS ran on the clock, times its ranks."""
     ranks = made.recipe.numerics.ranks
     return {
         stage: {"stage": made.stages[stage].name, "core_seconds": ranks * _took(made.stages[stage])}
@@ -166,7 +164,7 @@ def _took(folder: Path) -> float:
 
 
 def record(found: Sequence[Json], scope: Scope, home: Home, name: str) -> None:
-    """Write every electrode into MLflow, as a study of its own; a run is found again by the electrode's hash."""
+    """Write every electrode into MLflow, as a study of its own; a run's key ends with the electrode's hash."""
     tracker, now = Tracker(home.root, name), time.time()
     for made, row in zip(plan(scope), found, strict=True):
         outcome = (
@@ -176,7 +174,8 @@ def record(found: Sequence[Json], scope: Scope, home: Home, name: str) -> None:
                 row["properties"], row["electrode"], sum(row["seconds"][s]["core_seconds"] for s in SIMULATED)
             )
         )
-        key = f"{made.formulation}-{made.route}-{made.level:g}-{made.seed}"
+        made_as = electrode_name(made.recipe)[:8]
+        key = f"{made.formulation}-{made.route}-{made.level:g}-{made.seed}-{made_as}"
         tracker.record(electrode_run(key, "reproduce", made.recipe, home, now, now, outcome))
 
 

@@ -45,8 +45,8 @@ def write(found: Sequence[Json], scope: Scope, folder: Path, comparison: Path | 
     pictures = draw(found, folder) | ({"comparison": comparison} if comparison else {})
     table, said = claims(found), lead(found, scope)
     page = html.write_page(_html(table, said, pictures, found, scope), folder / "index.html")
-    _write(folder / "paper.md", _markdown(table, said, pictures, found))
-    _write(folder / "electrodes.json", json.dumps(list(found)))
+    html.write_page(_markdown(table, said, pictures, found), folder / "paper.md")
+    html.write_page(json.dumps(list(found)), folder / "electrodes.json")
     _write_csv(folder / "electrodes.csv", found)
     return {
         "page": str(page),
@@ -70,8 +70,8 @@ def lead(found: Sequence[Json], scope: Scope) -> list[str]:
         f"**Imposed** as in the paper: the dried porosity of {DRIED} and the compression.",
         "**Predicted**: a drying pressure and the calender's pressure are given, thickness and porosity follow.",
         f"Voxels of {scope.voxel:g} um before and after. The paper does not give its own for simulated electrodes.",
-        "**Fitted**: the slurry beads' size, the drying pressure's level, friction and adhesion (docs/physics.md).",
-        "**Assumed**: the permanent share of a contact's flattening, and the solids contents.",
+        "**Fitted**: the slurry beads' size, both solids contents, the drying pressure, the friction while drying.",
+        "**Assumed**: friction, adhesion and the permanent share of a contact's flattening under the calender.",
         f"{spent['simulations']:.0f} simulations took {spent['core_hours']:.2f} core-hours.",
         f"As many of the paper's take {spent['published_least']:,.0f} to {spent['published_most']:,.0f} core-hours.",
         "Where the paper prints no number the table says so; figures' points were not read off.",
@@ -119,12 +119,6 @@ def _markdown(table: Sequence[Claim], said: Sequence[str], pictures: Mapping[str
     shown = [f"![{text}]({pictures[name].name})\n\n{text}" for name, text in WORDS.items() if name in pictures]
     parts = [f"# {TITLE}", "\n".join(f"- {line}" for line in said), "\n".join([*head, *rows]), *shown]
     return "\n\n".join([*parts, "## Failures", "\n".join(f"- {line}" for line in failures(found))]) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _write_csv(path: Path, found: Sequence[Json]) -> None:
