@@ -14,7 +14,7 @@ import numpy as np
 from mesoforge.experiments.canvas import FIGURE_KINDS
 from mesoforge.experiments.home import Home
 from mesoforge.optimize.trial import Failed, Measured, Outcome
-from mesoforge.physics.calendering import HOLD
+from mesoforge.physics.calendering import LOAD
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import CURVE, STAGES, VOXELS, Electrode, identity, manufacture
 from mesoforge.physics.microstructure.phases import profile
@@ -123,12 +123,11 @@ def _portray(electrode: Electrode, folder: Path) -> None:
     curve = np.loadtxt(electrode.stages["calendering"] / CURVE, delimiter=",", skiprows=1)
     shares = {"pore": "pore", "active_material": "active material", "cbd": "CBD"}
     fractions = {shown: along.fractions[name] for name, shown in shares.items()}
-    loading = int(np.sum(curve[:, 0] < HOLD))
-    shown = curve[curve[:, 0] != HOLD]
+    loading = int(np.sum(curve[:, 0] == LOAD))
     for kind in FIGURE_KINDS:
         cross_section(voxels.phase, voxels.particle, voxels.edge, folder / f"cross_section{kind}")
         phase_profile(along.height, fractions, folder / f"phase_profile{kind}")
-        stress_thickness(shown[:, 1], shown[:, 2], folder / f"stress_thickness{kind}", loading)
+        stress_thickness(curve[:, 1], curve[:, 2], folder / f"stress_thickness{kind}", loading)
     view_3d(voxels.phase, voxels.particle, voxels.edge, folder / "view_3d.png")
     _write_recipe(electrode.recipe, folder)
     _write_log(electrode, folder / "lammps_log.txt")

@@ -72,17 +72,6 @@ def calendering_law(recipe: Recipe) -> Law:
     )
 
 
-def release_law(recipe: Recipe) -> Law:
-    """Return the contacts while the calender lets go, after part of each contact's flattening has become permanent.
-
-    Where a share p of the overlap stays, the rest carries the same force with a modulus larger by (1 - p)^-1.5 (Hertz).
-    Softening by that much more keeps the time step: pressures and surface energy shrink instead (as above).
-    """
-    law = calendering_law(recipe)
-    factor = (1 - recipe.force_field.plasticity) ** -1.5
-    return replace(law, adhesion=law.adhesion / factor, scale=law.scale * factor)
-
-
 def drying_law(recipe: Recipe) -> Law:
     """Return the contacts of the drying electrode.
 

@@ -14,8 +14,8 @@ from mesoforge.physics.balance import masses
 from mesoforge.physics.beads import ACTIVE, Beads
 from mesoforge.physics.bonding import EVENTS, LEFT, LISTED, breaks, left, spring
 from mesoforge.physics.bonds import bonds_of
-from mesoforge.physics.calendering import as_set, loading_script, release_script
-from mesoforge.physics.contact import calendering_law, release_law
+from mesoforge.physics.calendering import STROKES, as_set, calendering_script
+from mesoforge.physics.contact import calendering_law
 from mesoforge.physics.cracking import Skeleton
 from mesoforge.physics.fragments import CRACKING
 from mesoforge.physics.lammps.execute import execute
@@ -75,7 +75,7 @@ def test_an_electrode_of_rigid_particles_says_nothing_of_cracks(make: Make) -> N
 
 def test_what_was_seen_to_break_is_no_longer_there(make: Make) -> None:
     electrode = make(WEAK)
-    folder = electrode.stages["calendering"] / "load"
+    folder = electrode.stages["calendering"] / STROKES
     bonds = bonds_of(Beads.load(electrode.stages["drying"] / BEADS), BASE.particles.primary_diameter)
     kept, seen = left(bonds, folder), breaks(folder)
     assert len(seen.step) > 0
@@ -91,8 +91,8 @@ def stroked(recipe: Recipe, dried: Beads, folder: Path, lines: str) -> tuple[Ske
     """Run lines after the head of a loading script."""
     skeleton = Skeleton.of(dried, recipe)
     folder.mkdir()
-    skeleton.write(dried, skeleton.sizes(as_set(dried, recipe)), masses(dried, recipe), folder)
-    script = loading_script(recipe, dried.thickness, skeleton.holding(recipe, calendering_law(recipe)))
+    skeleton.write(skeleton.sizes(as_set(dried, recipe)), masses(dried, recipe), folder)
+    script = calendering_script(recipe, dried.thickness, skeleton.holding(recipe, calendering_law(recipe)))
     execute(f"{script.split('# load')[0]}{lines}{FINISH}", folder, 60, recipe.numerics.ranks)
     return skeleton, folder
 
@@ -104,17 +104,6 @@ def test_a_few_steps_of_bonded_particles_end_in_the_same_positions_on_two_ranks(
     one, two = (read_positions(folder / DUMP, len(dried)) for folder in folders)
     assert np.abs(one - dried.position).max() > 1e-3
     np.testing.assert_allclose(two, one, atol=1e-6)
-
-
-def test_what_is_released_begins_where_the_load_left_it(make: Make, tmp_path: Path) -> None:
-    electrode = make(WEAK)
-    dried = Beads.load(electrode.stages["drying"] / BEADS)
-    loaded = Beads.load(electrode.stages["calendering"] / "loaded.npz")
-    law, skeleton = release_law(WEAK), Skeleton.of(dried, WEAK).after(electrode.stages["calendering"] / "load")
-    skeleton.write(loaded, skeleton.sizes(as_set(dried, WEAK)), masses(dried, WEAK), tmp_path)
-    head = release_script(WEAK, loaded.thickness, 100.0, skeleton.holding(WEAK, law, moved=True)).split("run    ")
-    execute(f"{'run    '.join(head[:4])}{FINISH}", tmp_path, 60)
-    np.testing.assert_allclose(read_positions(tmp_path / DUMP, len(loaded)), loaded.position, atol=1e-6)
 
 
 def lump() -> Beads:

@@ -17,8 +17,8 @@ from making import small
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.bonding import holding, spring
-from mesoforge.physics.calendering import flattened, loading_script, overlaps, release_script
-from mesoforge.physics.contact import calendering_law, drying_law, release_law, timestep, true_law
+from mesoforge.physics.calendering import calendering_script, flattened, overlaps
+from mesoforge.physics.contact import calendering_law, drying_law, timestep, true_law
 from mesoforge.physics.crush import VERSION as CRUSH_VERSION
 from mesoforge.physics.crush import Trial, crush_script
 from mesoforge.physics.drives import FACES, Task
@@ -91,16 +91,12 @@ SCRIPTS = {
     "drying": capillary_script(FIXED, 21.5),
     "drying_to_porosity": to_porosity_script(IMPOSED, 21.5, 15.0),
     "drying_migration": film_script(MIGRATED, 21.5, 100.0),
-    "calendering_load_pressure": loading_script(FIXED, 12.5),
-    "calendering_load_compression": loading_script(COMPRESSED, 12.5),
-    "calendering_load_gap": loading_script(GAPPED, 12.5),
-    "calendering_load_thickness": loading_script(THINNED, 12.5),
-    "calendering_load_line_load": loading_script(ROLLED, 12.5),
-    "calendering_release": release_script(FIXED, 9.25, 118.5),
-    "bonded_load": loading_script(BONDED, 12.5, holding(BONDED, calendering_law(BONDED), np.array([7, 9]))),
-    "bonded_release": release_script(
-        BONDED, 9.25, 118.5, holding(BONDED, release_law(BONDED), np.array([], dtype=np.int64), moved=True)
-    ),
+    "calendering_pressure": calendering_script(FIXED, 12.5),
+    "calendering_compression": calendering_script(COMPRESSED, 12.5),
+    "calendering_gap": calendering_script(GAPPED, 12.5),
+    "calendering_thickness": calendering_script(THINNED, 12.5),
+    "calendering_line_load": calendering_script(ROLLED, 12.5),
+    "bonded": calendering_script(BONDED, 12.5, holding(BONDED, calendering_law(BONDED), np.array([7, 9]))),
     "crush": crush_script(Trial("press", "110", 12.0, 0), spring(BONDED, 1.0), (4.0, 20.0), 5000),
 }
 
@@ -210,22 +206,8 @@ def test_the_whole_coating_is_as_much_higher_as_it_is_heavier_its_faces_counted_
 def test_rolls_wider_than_the_coating_are_a_failure_that_names_both(drive: str) -> None:
     wide = FIXED.with_values({f"calendering.{drive}": 12.6})
     with pytest.raises(PhysicsError, match=r"12\.6 um is wider than the dried coating of 12\.5 um") as error:
-        loading_script(wide, 12.5)
+        calendering_script(wide, 12.5)
     assert error.value.kind == "no_contact"
-
-
-def test_a_contact_carries_its_load_with_the_flattening_that_is_left_of_it() -> None:
-    share = FIXED.force_field.plasticity
-    loaded, released = calendering_law(FIXED), release_law(FIXED)
-    overlap = 0.1
-    force = loaded.scale * loaded.active * overlap**1.5
-    assert released.scale * released.active * ((1 - share) * overlap) ** 1.5 == pytest.approx(force)
-    assert released.active == loaded.active
-
-
-def test_without_plasticity_the_release_is_the_loading_backwards() -> None:
-    elastic = FIXED.with_values({"force_field.plasticity": 0.0})
-    assert release_law(elastic) == calendering_law(elastic)
 
 
 def test_the_time_step_grows_as_the_root_of_the_softening() -> None:
