@@ -171,7 +171,10 @@ def fit(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tuple[lis
         return [foretold(law, numbers, row) - row.after for row in rows]
 
     starts = [[k, *start[1:]] for k in (0.1, 0.5, 2.0)]
-    tried = [least_squares(misses, one, bounds=bounds, x_scale=np.abs(one), diff_step=1e-3) for one in starts]
+    tried = [
+        least_squares(misses, one, bounds=bounds, x_scale=np.abs(one), diff_step=1e-3, ftol=1e-12, xtol=1e-12)
+        for one in starts
+    ]
     numbers: np.ndarray = min(tried, key=lambda found: found.cost).x
     return numbers
 
