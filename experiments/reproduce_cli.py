@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from mesoforge.experiments.home import Home
     from mesoforge.experiments.paper import Scope
 
-NAME = "reproduce-paper"
+NAME, REHEARSAL = "reproduce-paper", "reproduce-paper-rehearsal"
+"""Studies in MLflow."""
 
 
 @click.group(cls=Verbs)
@@ -76,7 +77,8 @@ def paper(
     Store(place.store)
     if tomogram is not None and not tomogram.exists():
         raise InputError(f"there is no tomogram '{tomogram}': give an image that 'mesoforge measure' reads.")
-    value = _reproduced(scope, place, output or place.root / "reproductions" / "paper", given, tomogram, quiet=as_json)
+    own = place.root / "reproductions" / ("paper-rehearsal" if rehearse else "paper")
+    value = _reproduced(scope, place, output or own, given, tomogram, quiet=as_json)
     print_result(value, _show, as_json=as_json)
 
 
@@ -93,7 +95,7 @@ def _reproduced(
     with home.only_writer(folder, "this reproduction"):
         with electrodes(quiet=quiet) as watch, local_pool(given["workers"]) as pool:
             found = make_all(scope, home, pool, watch)
-        record(found, scope, home, NAME)
+        record(found, scope, home, NAME if scope.shrink == 1 else REHEARSAL)
         picture = compare_with(tomogram, given["thickness_axis"], found, home, folder) if tomogram else None
         return write(found, scope, folder, picture)
 

@@ -17,7 +17,8 @@ import numpy as np
 from mesoforge.physics.balance import balance
 from mesoforge.physics.bonds import MODULUS_SHARE, STIFFNESS, TENSILE_SHARE, Bonds, Ints
 from mesoforge.physics.contact import KPA_PER_GPA, KPA_PER_MPA, Holding, Law, timestep
-from mesoforge.physics.lammps.files import PLACES, read_rows
+from mesoforge.physics.lammps.files import PLACES, UNITS, read_rows
+from mesoforge.physics.loosening import FULL, GROWN, growing
 from mesoforge.physics.recipe import Recipe
 
 SHRUNK = 0.8
@@ -114,13 +115,21 @@ def holding(recipe: Recipe, law: Law, stiff: Ints, moved: bool = False) -> Holdi
     material = spring(recipe, law.scale)
     places = f"read_dump       {PLACES} 0 x y z ix iy iz box no\n" if moved else ""
     return Holding(
+        units=UNITS.replace("sphere", "sphere 1"),
+        reach=f" {1.1 * FULL * material.pitch:.10g}",
         before=before(material),
         after=_groups(stiff) + stored(material) + places,
         unfelt="molecule/intra stiff" if len(stiff) else "",
         motion=("fix             bodies stiff rigid molecule\n" if len(stiff) else "") + BOUND,
-        start=f"run             {SETTLING} post no\n{breakable(material)}run             0 post no\n",
-        end=LISTED,
+        start=_start(material, frozen=moved),
+        end=LISTED + GROWN,
     )
+
+
+def _start(material: Spring, frozen: bool) -> str:
+    """Write how beads settle before bonds may break and loose beads grow."""
+    loosening = breakable(material) + growing(material, frozen)
+    return f"run             {SETTLING} post no\n{loosening}run             0 post no\n"
 
 
 def _groups(stiff: Ints) -> str:

@@ -57,6 +57,11 @@ class Bonds:
         keys = np.sort(pairs, axis=1) @ np.array([most, 1])
         return np.isin(self.pair @ np.array([most, 1]), keys)
 
+    def has(self, pairs: Ints) -> NDArray[np.bool_]:
+        """Say which of these pairs (n, 2) are bound, (n,)."""
+        most = int(max(self.pair.max(initial=0), pairs.max(initial=0))) + 1
+        return np.isin(np.sort(pairs, axis=1) @ np.array([most, 1]), self.pair @ np.array([most, 1]))
+
     def touched(self, count: int) -> Ints:
         """Count the bonds of each of ``count`` beads, (count,)."""
         return np.bincount(self.pair.ravel(), minlength=count)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from mesoforge.physics.balance import balance, masses
@@ -71,6 +72,15 @@ class CalenderedResult:
     """What broke, of bonded particles."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stroked:
+    """What a plane strokes: beads of contact diameters ``size`` (n,) [um], and what binds them if they are bonded."""
+
+    beads: Beads
+    size: Reals
+    skeleton: Skeleton | None = None
+
+
 def loading_script(recipe: Recipe, dried: float, holding: Holding = RIGID) -> str:
     """Write the LAMMPS input that loads an electrode of a dried thickness [um]."""
     law = calendering_law(recipe)
@@ -107,51 +117,59 @@ def as_set(dried: Beads, recipe: Recipe) -> Reals:
     kept = dried.by_kind(
         *(_kept(soft, hard * dry.scale) for soft, hard in ((wet.active, dry.active), (wet.cbd, dry.cbd)))
     )
-    return np.maximum(size - (1 - kept) * flattening(dried, size), LEAST_SIZE * size)
+    return np.maximum(size - (1 - kept) * flattening(Stroked(dried, size)), LEAST_SIZE * size)
 
 
 def _kept(soft: float, hard: float) -> float:
     return float(min(1.0, soft / hard) ** (2 / 3))
 
 
-def flattened(loaded: Beads, dried: Beads, before: Reals, share: float) -> Reals:
+def flattened(loaded: Stroked, dried: Stroked, share: float) -> Reals:
     """Return the contact diameter of each bead after a share of its flattening has become permanent, (n,) [um].
 
     Only what the load added to the dried electrode's contacts counts.
     """
-    more = np.maximum(flattening(loaded, before) - flattening(dried, before), 0)
-    left: Reals = np.maximum(before - share * more, np.minimum(before, LEAST_SIZE * before.max()))
+    more = np.maximum(flattening(loaded) - flattening(dried), 0)
+    least = np.minimum(loaded.size, LEAST_SIZE * dried.size.max())
+    left: Reals = np.maximum(loaded.size - share * more, least)
     return left
 
 
-def flattening(beads: Beads, size: Reals) -> Reals:
-    """Return by how much the contacts of each bead, of diameters ``size``, flatten it, (n,) [um].
+def flattening(what: Stroked) -> Reals:
+    """Return by how much the contacts of each bead flatten it, (n,) [um].
 
     It is the mean overlap of its contacts, each weighted by itself since the deep ones carry the load. Half of an
     overlap is the bead's own, but all of one with a wall, which therefore counts twice.
     """
-    total, square = np.zeros(len(beads)), np.zeros(len(beads))
-    first, second, overlap = overlaps(beads, size)
-    walls = [(owners, 2 * depth) for owners, depth in _wall_overlaps(beads, size)]
+    total, square = np.zeros(len(what.beads)), np.zeros(len(what.beads))
+    first, second, overlap = overlaps(what)
+    walls = [(owners, 2 * depth) for owners, depth in _wall_overlaps(what.beads, what.size)]
     for owners, depth in ((first, overlap), (second, overlap), *walls):
         np.add.at(total, owners, depth)
         np.add.at(square, owners, depth**2)
     return np.divide(square, total, out=np.zeros_like(total), where=total > 0)
 
 
-def overlaps(beads: Beads, size: Reals) -> tuple[np.ndarray, np.ndarray, Reals]:
-    """Return the contacts between beads of different particles: both beads (c,) and the overlap (c,) [um]."""
+def overlaps(what: Stroked) -> tuple[np.ndarray, np.ndarray, Reals]:
+    """Return the contacts between beads that nothing binds: both beads (c,) and the overlap (c,) [um]."""
+    beads, size = what.beads, what.size
     inside = beads.position - [0, 0, beads.position[:, 2].min()]
     inside[:, :2] = wrapped(inside[:, :2], beads.box[:2])
     frame = np.array([beads.box[0], beads.box[1], 10 * beads.box[2]])
     pairs = cKDTree(inside, boxsize=frame).query_pairs(float(size.max()), output_type="ndarray")
     first, second = pairs[:, 0], pairs[:, 1]
-    apart = (beads.particle[first] != beads.particle[second]) | (beads.particle[first] == 0)
+    apart = ~what.skeleton.binds(pairs) if what.skeleton else _apart(beads, first, second)
     gap = inside[first] - inside[second]
     gap[:, :2] -= beads.box[:2] * np.round(gap[:, :2] / beads.box[:2])
     depth = (size[first] + size[second]) / 2 - np.linalg.norm(gap, axis=1)
     touching = apart & (depth > 0)
     return first[touching], second[touching], depth[touching]
+
+
+def _apart(beads: Beads, first: np.ndarray, second: np.ndarray) -> NDArray[np.bool_]:
+    """Say which pairs of beads are of different rigid particles, or of none, (c,)."""
+    apart: NDArray[np.bool_] = (beads.particle[first] != beads.particle[second]) | (beads.particle[first] == 0)
+    return apart
 
 
 def _wall_overlaps(beads: Beads, size: Reals) -> list[tuple[np.ndarray, Reals]]:
@@ -171,9 +189,11 @@ def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
     before = as_set(dried, recipe) if skeleton is None else skeleton.sizes(as_set(dried, recipe))
     loaded, loading_curve = _load(dried, before, recipe, folder / "load", skeleton)
     height, pressure = loading_curve.end_of(LOAD, LOOKS)
-    size = flattened(loaded, dried, before, recipe.force_field.plasticity)
     law = release_law(recipe)
     cracked = skeleton and skeleton.after(folder / "load")
+    grown = before if skeleton is None else skeleton.grown(folder / "load")
+    strokes = Stroked(loaded, grown, cracked), Stroked(dried, before, skeleton)
+    size = flattened(*strokes, recipe.force_field.plasticity)
     script = release_script(recipe, height, pressure, cracked.holding(recipe, law, moved=True) if cracked else RIGID)
     released, release_curve = _stroke(Stroked(loaded, size, cracked), recipe, script, folder / "release", law.scale)
     kept = float(np.mean((size / before)[dried.kind == CBD] ** 3))
@@ -205,15 +225,6 @@ def _must_hold_solids(dried: Beads, recipe: Recipe) -> None:
         raise PhysicsError(
             "unreachable", f"the dried coating's porosity is {share:.3f}: no compression beyond that can be reached"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Stroked:
-    """What a plane strokes: beads of contact diameters ``size`` (n,) [um], and what binds them if they are bonded."""
-
-    beads: Beads
-    size: Reals
-    skeleton: Skeleton | None
 
 
 def _stroke(what: Stroked, recipe: Recipe, script: str, folder: Path, scale: float) -> tuple[Beads, Curve]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mesoforge.physics.beads import ACTIVE, Beads
 from mesoforge.physics.bonding import SETTLING, breaks, holding, left
 from mesoforge.physics.bonds import Bonds, Ints, bonds_of, flat, pitches
 from mesoforge.physics.contact import Holding, Law
-from mesoforge.physics.lammps.files import DATA, PLACES, Reals, write_data, write_places
+from mesoforge.physics.lammps.files import DATA, PLACES, Reals, read_rows, write_data, write_places
+from mesoforge.physics.loosening import SIZES, write_growth
 from mesoforge.physics.plane import CHUNK, Curve
 from mesoforge.physics.recipe import Recipe
 
@@ -55,6 +57,13 @@ class Skeleton:
         """Return contact diameters [um] of which none is wider than its lattice: a crack would set its overlap free."""
         return np.where(self.beads.kind == ACTIVE, np.minimum(size, self.pitch), size)
 
+    def binds(self, pairs: Ints) -> NDArray[np.bool_]:
+        """Say which pairs of beads (c, 2) cannot touch: they are bound, or of one particle that stays rigid, (c,)."""
+        owner = self.beads.particle[pairs]
+        rigid = (owner[:, 0] == owner[:, 1]) & np.isin(owner[:, 0], self.stiff)
+        bound: NDArray[np.bool_] = rigid | self.bonds.has(pairs)
+        return bound
+
     def holding(self, recipe: Recipe, law: Law, moved: bool = False) -> Holding:
         """Return the lines of a script that hold the particles together."""
         return holding(recipe, law, self.stiff, moved)
@@ -62,12 +71,17 @@ class Skeleton:
     def write(self, now: Beads, size: Reals, masses: Reals, folder: Path) -> None:
         """Write the beads as they were bound, with their bonds, and where they are now."""
         write_data(self.beads, size, masses, folder / DATA, walls=True, bonds=self.bonds)
+        write_growth(self.bonds.touched(len(self.beads)), np.minimum(size, self.pitch), self.pitch, folder)
         if now is not self.beads:
             write_places(replace(now, box=self.beads.box), folder / PLACES)
 
     def after(self, folder: Path) -> Skeleton:
         """Return what a simulation left of it."""
         return replace(self, bonds=left(self.bonds, folder))
+
+    def grown(self, folder: Path) -> Reals:
+        """Return the contact diameters [um] that beads had at a simulation's end."""
+        return read_rows(folder / SIZES, 3)[:, 2]
 
     def cracks(self, folder: Path, loading: Curve) -> Cracks:
         """Return what load and release, simulated in a folder, broke."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from making import small
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.bonding import holding, spring
-from mesoforge.physics.calendering import flattened, loading_script, overlaps, release_script
+from mesoforge.physics.calendering import Stroked, flattened, loading_script, overlaps, release_script
 from mesoforge.physics.contact import calendering_law, drying_law, release_law, timestep, true_law
+from mesoforge.physics.cracking import Skeleton
 from mesoforge.physics.crush import VERSION as CRUSH_VERSION
 from mesoforge.physics.crush import Trial, crush_script
 from mesoforge.physics.drives import FACES, Task
@@ -258,6 +260,10 @@ def test_the_slurry_s_time_step_is_the_recipe_s_unless_its_beads_vibrate_faster(
     assert steps[2e3] < FIXED.numerics.slurry_timestep
 
 
+SIZE = np.full(2, 1.3)
+"""Contact diameters of two beads [um]."""
+
+
 def pair(gap: float, height: float = 10.0) -> Beads:
     """Return two CBD beads above one another, that far apart."""
     position = np.array([[5.0, 5.0, 4.0], [5.0, 5.0, 4.0 + gap]])
@@ -265,44 +271,54 @@ def pair(gap: float, height: float = 10.0) -> Beads:
 
 
 def test_the_overlap_of_two_beads_is_their_diameter_less_their_distance() -> None:
-    first, second, depth = overlaps(pair(1.2), np.full(2, 1.3))
+    first, second, depth = overlaps(Stroked(pair(1.2), SIZE))
     assert {int(first[0]), int(second[0])} == {0, 1}
     assert depth == pytest.approx([0.1])
-    assert len(overlaps(pair(1.4), np.full(2, 1.3))[0]) == 0
+    assert len(overlaps(Stroked(pair(1.4), SIZE))[0]) == 0
 
 
 def test_contacts_reach_through_the_sides_but_not_through_the_planes() -> None:
     beads = pair(1.2)
     across = Beads(np.array([[0.1, 5.0, 4.0], [9.0, 5.0, 4.0]]), beads.kind, beads.particle, beads.box)
-    assert overlaps(across, np.full(2, 1.3))[2] == pytest.approx([0.2])
+    assert overlaps(Stroked(across, SIZE))[2] == pytest.approx([0.2])
     above = Beads(np.array([[5.0, 5.0, 0.6], [5.0, 5.0, 9.5]]), beads.kind, beads.particle, beads.box)
-    assert len(overlaps(above, np.full(2, 1.3))[0]) == 0
+    assert len(overlaps(Stroked(above, SIZE))[0]) == 0
 
 
 def test_beads_of_one_particle_do_not_touch_one_another() -> None:
     beads = pair(1.2)
     bound = Beads(beads.position, np.full(2, ACTIVE, dtype=np.int32), np.ones(2, dtype=np.int32), beads.box)
-    assert len(overlaps(bound, np.full(2, 1.3))[0]) == 0
+    assert len(overlaps(Stroked(bound, SIZE))[0]) == 0
+
+
+def test_of_a_bonded_particle_only_beads_that_nothing_binds_touch() -> None:
+    grid = np.stack(np.meshgrid(*[np.arange(2)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    ones = np.ones(8, dtype=np.int32)
+    cube = Beads(np.asarray(1.2 * grid + 2.0, dtype=np.float64), ACTIVE * ones, ones, np.full(3, 10.0))
+    skeleton = Skeleton.of(cube, BONDED)
+    assert len(overlaps(Stroked(cube, np.full(8, 1.3), skeleton))[0]) == 0
+    torn = replace(skeleton, bonds=skeleton.bonds.only(skeleton.bonds.family > 1))
+    assert len(overlaps(Stroked(cube, np.full(8, 1.3), torn))[0]) == 12
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_a_share_of_the_only_contact_s_overlap_becomes_permanent(share: float) -> None:
-    left = flattened(pair(1.2), pair(1.4), np.full(2, 1.3), share)
+    left = flattened(Stroked(pair(1.2), SIZE), Stroked(pair(1.4), SIZE), share)
     assert left == pytest.approx([1.3 - share * 0.1] * 2)
-    _, _, depth = overlaps(pair(1.2), left)
+    _, _, depth = overlaps(Stroked(pair(1.2), left))
     assert depth == pytest.approx([(1 - share) * 0.1])
 
 
 def test_a_wall_flattens_the_bead_that_it_meets_and_no_other() -> None:
     beads = Beads(pair(3).position - [0, 0, 3.4], *(getattr(pair(3), name) for name in ("kind", "particle", "box")))
-    left = flattened(beads, pair(3), np.full(2, 1.3), 1.0)
+    left = flattened(Stroked(beads, SIZE), Stroked(pair(3), SIZE), 1.0)
     assert left / 2 == pytest.approx([1.3 / 2 - 0.05, 1.3 / 2]), "the radius gives way, and the plane none"
 
 
 def test_flattening_that_drying_left_is_no_work_of_the_calender() -> None:
-    size = np.full(2, 1.3)
-    assert flattened(pair(1.2), pair(1.2), size, 1.0) == pytest.approx(size)
-    assert flattened(pair(1.2), pair(1.1), size, 1.0) == pytest.approx(size)
+    for before in (1.2, 1.1):
+        strokes = Stroked(pair(1.2), SIZE), Stroked(pair(before), SIZE)
+        assert flattened(*strokes, 1.0) == pytest.approx(SIZE)
 
 
 def test_a_slurry_is_cut_open_with_its_particles_whole_and_stands_on_the_collector() -> None:
