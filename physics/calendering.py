@@ -81,7 +81,7 @@ def calendering_script(recipe: Recipe, dried: float, holding: Holding = RIGID) -
     kpa = KPA_PER_MPA / law.scale
     load = stroke_script(LOAD, loading(Task(recipe, law, dried)))
     release = stroke_script(RELEASE, release_to("v_gauge", numerics.plane_speed, "release and relax"))
-    between = f"""write_dump      all custom {LOADED} id xu yu zu modify sort id format float %.12g
+    between = f"""{holding.eased}write_dump      all custom {LOADED} id xu yu zu modify sort id format float %.12g
 variable        peak equal $(v_load)
 variable        gauge equal $({_least(_most("v_load", LEAST_GAUGE * kpa), numerics.gauge_pressure * kpa)})
 """
@@ -119,13 +119,15 @@ def _kept(soft: float, hard: float) -> float:
     return float(min(1.0, soft / hard) ** (2 / 3))
 
 
-def flattened(loaded: Beads, dried: Beads, before: Reals, share: float) -> Reals:
-    """Return the contact diameter of each bead after a share of its flattening has become permanent, (n,) [um].
+def flattened(before: Reals, more: Reals, share: float) -> Reals:
+    """Return the contact diameter of each bead, (n,) [um], of which a share of its flattening has become permanent.
 
-    Only what the load added to the dried electrode's contacts counts.
+    Args:
+        before: the diameters before, (n,) [um].
+        more: by how much the load flattened each bead beyond what drying had, (n,) [um].
+        share: the permanent share.
     """
-    more = np.maximum(flattening(loaded, before) - flattening(dried, before), 0)
-    left: Reals = np.maximum(before - share * more, np.minimum(before, LEAST_SIZE * before.max()))
+    left: Reals = np.maximum(before - share * np.maximum(more, 0), np.minimum(before, LEAST_SIZE * before.max()))
     return left
 
 
@@ -176,7 +178,9 @@ def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
     before = as_set(dried, recipe) if skeleton is None else skeleton.sizes(as_set(dried, recipe))
     elastic = _stroked(dried, before, recipe, folder / STROKES, skeleton)
     share = recipe.force_field.plasticity
-    size = flattened(elastic.loaded, dried, before, share)
+    under_load = before if skeleton is None else skeleton.grown(folder / STROKES)
+    more = flattening(elastic.loaded, under_load) - flattening(dried, before)
+    size = flattened(before, more, share)
     rigid = range(1, int(dried.particle.max(initial=0)) + 1) if skeleton is None else skeleton.stiff
     return CalenderedResult(
         beads=part_way(elastic.loaded, elastic.released, 1 - share, rigid),

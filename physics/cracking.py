@@ -11,7 +11,8 @@ from mesoforge.physics.beads import ACTIVE, Beads
 from mesoforge.physics.bonding import SETTLING, breaks, holding, left
 from mesoforge.physics.bonds import Bonds, Ints, bonds_of, flat, pitches
 from mesoforge.physics.contact import Holding, Law
-from mesoforge.physics.lammps.files import DATA, Reals, write_data
+from mesoforge.physics.lammps.files import DATA, Reals, read_rows, write_data
+from mesoforge.physics.loosening import SIZES, write_growth
 from mesoforge.physics.plane import CHUNK, Curve
 from mesoforge.physics.recipe import Recipe
 
@@ -62,6 +63,11 @@ class Skeleton:
     def write(self, size: Reals, masses: Reals, folder: Path) -> None:
         """Write the beads as they were bound, with their bonds."""
         write_data(self.beads, size, masses, folder / DATA, walls=True, bonds=self.bonds)
+        write_growth(self.bonds.touched(len(self.beads)), np.minimum(size, self.pitch), self.pitch, folder)
+
+    def grown(self, folder: Path) -> Reals:
+        """Return the contact diameters that beads had at maximum load, (n,) [um]."""
+        return read_rows(folder / SIZES, 3)[:, 2]  # two columns would take in the box
 
     def cracks(self, folder: Path, loading: Curve) -> Cracks:
         """Return what a simulation broke; ``loading`` is what the plane felt until maximum load."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from mesoforge.physics.cracking import Skeleton
 from mesoforge.physics.fragments import CRACKING
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DUMP, read_positions, read_rows
+from mesoforge.physics.loosening import GROWN
 from mesoforge.physics.manufacture import BEADS, Electrode, notes
 from mesoforge.physics.measurement import PROPERTIES
 from mesoforge.physics.plane import FINISH
@@ -111,6 +113,16 @@ def lump() -> Beads:
     grid = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     ones = np.ones(len(grid), dtype=np.int32)
     return Beads(np.asarray(1.284 * grid + 15.0, dtype=np.float64), ACTIVE * ones, ones, np.full(3, 35.0))
+
+
+@pytest.mark.parametrize(("strength", "due"), [(1e6, math.pi / 6), (0.5, 1.0)])
+def test_a_particle_that_falls_to_pieces_keeps_its_volume(tmp_path: Path, strength: float, due: float) -> None:
+    recipe, beads = WEAK.with_values({"force_field.particle_strength": strength}), lump()
+    blown = "unfix drag\nvariable out atom 2*(x-xcm(bound,x))\nvelocity bound set v_out NULL NULL\nrun 3000\n"
+    skeleton, folder = stroked(recipe, beads, tmp_path / "lump", f"{blown}{LISTED}{GROWN}")
+    size = skeleton.grown(folder)
+    assert (len(left(skeleton.bonds, folder)) == 0) == (strength < 1)
+    assert math.pi / 6 * (size**3).sum() == pytest.approx(due * len(beads) * 1.284**3, rel=2e-3)
 
 
 @pytest.mark.parametrize("strength", [1e6, 3.0])

@@ -17,7 +17,7 @@ from making import small
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.bonding import holding, spring
-from mesoforge.physics.calendering import calendering_script, flattened, overlaps
+from mesoforge.physics.calendering import calendering_script, flattened, flattening, overlaps
 from mesoforge.physics.contact import calendering_law, drying_law, timestep, true_law
 from mesoforge.physics.crush import VERSION as CRUSH_VERSION
 from mesoforge.physics.crush import Trial, crush_script
@@ -240,6 +240,10 @@ def test_the_slurry_s_time_step_is_the_recipe_s_unless_its_beads_vibrate_faster(
     assert steps[2e3] < FIXED.numerics.slurry_timestep
 
 
+SIZE = np.full(2, 1.3)
+"""Contact diameters of two beads [um]."""
+
+
 def pair(gap: float, height: float = 10.0) -> Beads:
     """Return two CBD beads above one another, that far apart."""
     position = np.array([[5.0, 5.0, 4.0], [5.0, 5.0, 4.0 + gap]])
@@ -269,7 +273,7 @@ def test_beads_of_one_particle_do_not_touch_one_another() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_a_share_of_the_only_contact_s_overlap_becomes_permanent(share: float) -> None:
-    left = flattened(pair(1.2), pair(1.4), np.full(2, 1.3), share)
+    left = flattened(SIZE, flattening(pair(1.2), SIZE) - flattening(pair(1.4), SIZE), share)
     assert left == pytest.approx([1.3 - share * 0.1] * 2)
     _, _, depth = overlaps(pair(1.2), left)
     assert depth == pytest.approx([(1 - share) * 0.1])
@@ -277,14 +281,14 @@ def test_a_share_of_the_only_contact_s_overlap_becomes_permanent(share: float) -
 
 def test_a_wall_flattens_the_bead_that_it_meets_and_no_other() -> None:
     beads = Beads(pair(3).position - [0, 0, 3.4], *(getattr(pair(3), name) for name in ("kind", "particle", "box")))
-    left = flattened(beads, pair(3), np.full(2, 1.3), 1.0)
+    left = flattened(SIZE, flattening(beads, SIZE) - flattening(pair(3), SIZE), 1.0)
     assert left / 2 == pytest.approx([1.3 / 2 - 0.05, 1.3 / 2]), "the radius gives way, and the plane none"
 
 
 def test_flattening_that_drying_left_is_no_work_of_the_calender() -> None:
-    size = np.full(2, 1.3)
-    assert flattened(pair(1.2), pair(1.2), size, 1.0) == pytest.approx(size)
-    assert flattened(pair(1.2), pair(1.1), size, 1.0) == pytest.approx(size)
+    for before in (1.2, 1.1):
+        more = flattening(pair(1.2), SIZE) - flattening(pair(before), SIZE)
+        assert flattened(SIZE, more, 1.0) == pytest.approx(SIZE)
 
 
 def test_a_slurry_is_cut_open_with_its_particles_whole_and_stands_on_the_collector() -> None:
