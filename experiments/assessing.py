@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.canvas import FIGURE_KINDS
 from mesoforge.experiments.study import Plan
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
@@ -52,8 +53,9 @@ def assessed(gp: GaussianProcess, plan: Plan, folder: Path) -> Json:
 
     found = trust(gp.table, fit_gp)
     value = _plain(found, plan.study.name, gp)
-    calibration_chart(found, folder / FIGURES[0])
-    dependence_chart(gp, plan.problem.space, folder / FIGURES[1])
+    for kind in FIGURE_KINDS:
+        calibration_chart(found, (folder / FIGURES[0]).with_suffix(kind))
+        dependence_chart(gp, plan.problem.space, (folder / FIGURES[1]).with_suffix(kind))
     (folder / FILE).write_text(json.dumps(value, indent=1), encoding="utf-8")
     return value | {"figures": [str(folder / name) for name in FIGURES]}
 

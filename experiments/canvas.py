@@ -21,6 +21,9 @@ COLOURS: Final = {
 }
 """Told apart by colour-blind people too."""
 
+SERIES: Final = ("#2c6fbb", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#7d5a00")
+"""Curves beside one another (Okabe and Ito's colours), with `MARKERS` for who sees no colours."""
+MARKERS: Final = "osD^vX"
 INK: Final = "#222222"
 FIGURE_KINDS: Final = (".png", ".svg")
 """What charts are written as: for screens, and for papers and slides."""

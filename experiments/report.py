@@ -13,6 +13,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.assessing import assessment
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.printing import FIRST, number
+from mesoforge.experiments.rates import NOTE, rates_of
 from mesoforge.experiments.report_page import (
     Figure,
     Section,
@@ -135,11 +136,16 @@ def study_report(found: Json, plan: Plan, campaign: Campaign, home: Home) -> str
     sections += [
         Section("All electrodes", _trials(campaign, plan)),
         Section("How each was made", method(plan.base)),
-        Section("What is fitted, what is predicted", fitted(plan.base)),
+        Section("What is fitted, what is predicted", fitted(plan.base) + _discharged(plan)),
         Section("Limits", limits(plan.base)),
         Section("How to make it again", _again(plan, campaign)),
     ]
     return page(f"Study {plan.study.name}", _lead(found, campaign, chosen), sections)
+
+
+def _discharged(plan: Plan) -> str:
+    """Say what discharges rest on, where the study aims at them."""
+    return paragraph(NOTE) if rates_of(plan.problem.objectives.outputs) else ""
 
 
 def _lead(found: Json, campaign: Campaign, chosen: Trial | None) -> str:

@@ -14,6 +14,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.design import Name
 from mesoforge.experiments.draws import Draws
 from mesoforge.experiments.layout import lay_down
+from mesoforge.experiments.rates import AT_1C, engine, property_of
 from mesoforge.experiments.record import check_study_name
 from mesoforge.experiments.units import quantity
 from mesoforge.experiments.where import Where
@@ -123,6 +124,7 @@ class Plan:
             seed=study.seed,
             tolerances=Tolerances.from_mapping(study.tolerances if kind == "optimize" else {}, laid.space) or None,
             context=_context(self.base, kind)
+            | engine((*study.objectives, *study.constraints))
             | ({"design": laid.name} if laid.name else {})
             | ({} if self.draws is None else {"average_over": self.draws.digest}),
             plan=laid.plan,
@@ -154,8 +156,7 @@ class Plan:
                 "the study has no objectives but optimizing needs one: add objectives, or use 'mesoforge sample'."
             )
         for name in self.problem.objectives.names:
-            if name not in PROPERTIES:
-                raise InputError(f"objective '{name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+            _check_property(name, "objective")
             if name in CRACKING and not self._may_crack:
                 raise InputError(
                     f"objective '{name}' is of bonded particles but these are rigid: set particles.bonded to true."
@@ -169,8 +170,7 @@ class Plan:
 
     def _check_limits(self) -> None:
         for limit in self.problem.objectives.limits.each:
-            if limit.name not in PROPERTIES:
-                raise InputError(f"constraint '{limit.name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+            _check_property(limit.name, "constraint")
             if quantity(limit.name).unit == "%" and (limit.low >= 1 or limit.high < 0):
                 raise InputError(
                     f"constraint '{limit}' is on a fraction from 0 to 1, not percent: no electrode keeps it."
@@ -271,6 +271,13 @@ def _context(base: Recipe, kind: Kind) -> dict[str, Value]:
     chain = identity(base)
     versions = ", ".join(f"{stage} {inputs['version']}" for stage, inputs in chain.items())
     return {"kind": kind, "physics": f"{versions}, LAMMPS {version()}", "recipe": digest(chain["measurement"])}
+
+
+def _check_property(name: str, role: str) -> None:
+    if property_of(name) is None:
+        raise InputError(
+            f"{role} '{name}' is not a property: use one of {', '.join(PROPERTIES)}, or {', '.join(AT_1C)}."
+        )
 
 
 def _free_name(name: str) -> str:

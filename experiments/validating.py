@@ -11,6 +11,7 @@ import yaml
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.locating import Mistake, Node, advised, nodes, twice, where, without
+from mesoforge.experiments.rates import AT_1C
 from mesoforge.experiments.study import Kind, Plan, Study, load_study
 from mesoforge.experiments.where import Where
 from mesoforge.optimize.problem import Budget
@@ -138,6 +139,7 @@ def known_names() -> set[str]:
         *Where.model_fields,
         *_recipe_names(),
         *PROPERTIES,
+        *AT_1C,
         *Budget.__dataclass_fields__,
         *STRATEGIES,
         *shipped_force_fields(),
