@@ -28,6 +28,7 @@ from typing import Any
 import psutil
 import stand_in
 
+from mesoforge.errors import InputError
 from mesoforge.experiments import view
 from mesoforge.experiments.drive import drive
 from mesoforge.experiments.home import Home
@@ -49,10 +50,15 @@ AIMS = {"porosity": {"match": 0.3, "tolerance": 0.01}, "tortuosity_factor_z": "m
 RETRIED = ("crashed", "timeout", "infrastructure")
 REAL_LIMIT_S = 90
 PATIENCE_S = 1800.0
-PER_ROUND = (
-    *("driver killed",) * 2, *("worker killed",) * 4, *("segfault",) * 12, *("hang",) * 5, *("out of memory",) * 12,
-    *("disk full",) * 12, *("file cut short",) * 8, "tracking server away",
-)  # fmt: skip
+FIXED = {
+    "driver killed": 2, "worker killed": 4, "segfault": 10, "hang": 5, "out of memory": 8, "disk full": 8,
+    "file cut short": 6, "tracking server away": 1, "second driver": 2, "clock set": 2,
+}  # fmt: skip
+ADAPTIVE = FIXED | {"segfault": 3, "hang": 2, "out of memory": 4, "disk full": 4, "file cut short": 3}
+REAL = ("driver killed", "worker killed", "segfault", "out of memory", "hang", "file cut short", "second driver")
+AWAY_S = 3.0
+CLOCKS_S = (-3 * 86400.0, -3600.0, 3600.0, 3 * 86400.0)
+REFUSED = 4
 
 
 @dataclass
@@ -79,11 +85,16 @@ class Round:
             "where": self.where,
         }
         if self.kind == "adaptive":
-            said |= {"objectives": AIMS, "budget": {"start": 8, "proposed": 8}}
+            said |= {"objectives": AIMS, "budget": {"start": 10, "proposed": 20}}
         else:
             said |= {"budget": {"start": 3 if self.kind == "real" else 40}, "strategy": "sobol"}
         kind = "optimize" if self.kind == "adaptive" else "sample"
         return Plan(Study.from_mapping(said | (real if self.kind == "real" else {})), kind)  # type: ignore[arg-type]
+
+    @property
+    def clock(self) -> Path:
+        """The file that says by how much its drivers' and workers' clocks are wrong."""
+        return self.home.root / "clock.txt"
 
     def work(self) -> Any:  # noqa: ANN401
         """Return what makes an electrode."""
@@ -104,6 +115,9 @@ def as_driver(words: list[str]) -> None:
         drive(one.plan(), one.home, lambda _: lambda _: None, lambda _: None, one.work(), one.tracking, again)
     except SchedulerLostError:
         sys.exit(3)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(REFUSED)
 
 
 def start_driver(one: Round, *, retry: bool = False) -> subprocess.Popen[bytes]:
@@ -117,16 +131,16 @@ def start_driver(one: Round, *, retry: bool = False) -> subprocess.Popen[bytes]:
         one.tracking or "",
         "retry" if retry else "",
     ]
-    log = (one.home.root / "driver.log").open("ab")
-    return subprocess.Popen([sys.executable, __file__, "--driver", *words], stdout=log, stderr=log)
+    log, said = (one.home.root / "driver.log").open("ab"), os.environ | {"FAULTS_CLOCK": str(one.clock)}
+    return subprocess.Popen([sys.executable, __file__, "--driver", *words], stdout=log, stderr=log, env=said)
 
 
 # Services
 
 
 @contextmanager
-def mlflow_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Serve MLflow; yield its address, and what takes it away for a few seconds."""
+def mlflow_server(folder: Path) -> Iterator[tuple[str, Callable[[float], None]]]:
+    """Serve MLflow; yield its address, and what takes it away for some seconds."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -145,9 +159,9 @@ def mlflow_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     def stop() -> None:
         os.killpg(running.pop().pid, signal.SIGKILL)
 
-    def away() -> None:
+    def away(seconds: float) -> None:
         stop()
-        time.sleep(3.0)
+        time.sleep(seconds)
         start()
 
     start()
@@ -216,7 +230,11 @@ def inject(
         driver.wait(PATIENCE_S)
         services["dask"].start()
     elif fault == "tracking server away":
-        services["away"]()
+        services["away"](services["away_s"])
+    elif fault == "clock set":
+        one.clock.write_text(str(chance.choice(CLOCKS_S)), encoding="utf-8")
+    elif fault == "second driver":
+        return refused(one, driver)
     elif fault == "file cut short":
         return cut_short(one, chance)
     elif one.kind == "real":
@@ -227,6 +245,15 @@ def inject(
         order.touch()
         return True
     return True
+
+
+def refused(one: Round, driver: subprocess.Popen[bytes]) -> bool:
+    """Start a second driver; whether it was refused while the first lived. One that goes on is two at once."""
+    ended = start_driver(one).wait(PATIENCE_S)
+    one.drivers -= 1
+    if ended == 0 and driver.poll() is None:
+        raise RuntimeError(f"round {one.seed} had two drivers at once")
+    return ended == REFUSED
 
 
 def cut_short(one: Round, chance: random.Random) -> bool:
@@ -388,13 +415,15 @@ def main() -> None:
     parser.add_argument("--real", type=int, default=10)
     parser.add_argument("--pause", type=float, default=1.0, help="how far apart faults are, in seconds or so")
     parser.add_argument("--first", type=int, default=1, help="seed of the first round")
+    parser.add_argument("--away", type=float, default=AWAY_S, help="how long the tracking server is away [s]")
     parser.add_argument("--out", type=Path, default=Path("faults.json"))
     given = parser.parse_args()
-    os.environ["PYTHONPATH"] = f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}"
+    here = Path(__file__).resolve().parent
+    os.environ["PYTHONPATH"] = f"{here}:{here / 'clock'}:{os.environ.get('PYTHONPATH', '')}"
     rounds: list[dict[str, Any]] = []
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     with mlflow_server(folder) as (address, away):
-        services = {"away": away}
+        services = {"away": away, "away_s": given.away}
         seed = given.first
         while sum(sum(row["faults"].values()) for row in rounds if row["kind"] != "real") < given.faults:
             one = stand_in_round(seed, folder, address)
@@ -409,8 +438,8 @@ def main() -> None:
 
 
 def stand_in_round(seed: int, folder: Path, address: str) -> Round:
-    """Return a round: every fourth is adaptive, every third on a scheduler that somebody else started."""
-    one = Round(seed, "adaptive" if seed % 4 == 0 else "fixed", Home(folder / f"home-{seed}"), tracking=address)
+    """Return a round: every second is adaptive, every third on a scheduler that somebody else started."""
+    one = Round(seed, "adaptive" if seed % 2 == 0 else "fixed", Home(folder / f"home-{seed}"), tracking=address)
     one.where = {"kind": "scheduler", "address": str(folder / "scheduler.json")} if seed % 3 == 0 else "local"
     return one
 
@@ -419,12 +448,12 @@ def fought(one: Round, folder: Path, services: dict[str, Any], given: argparse.N
     """Run a round under fire and judge it."""
     one.home.root.mkdir(parents=True)
     chance, began = random.Random(one.seed), time.monotonic()  # noqa: S311
-    faults, pause = list(PER_ROUND), given.pause
+    faults, pause = list(Counter(ADAPTIVE if one.kind == "adaptive" else FIXED).elements()), given.pause
     if one.where != "local":
         services["dask"] = Dask(folder)
         faults += ["scheduler lost"] * 2
     if one.kind == "real":
-        faults = ["driver killed", "worker killed", "segfault", "out of memory", "hang", "file cut short"]
+        faults = list(REAL)
         pause *= 15
     chance.shuffle(faults)
     under_fire(one, faults, chance, services, pause)

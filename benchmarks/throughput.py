@@ -19,7 +19,7 @@ import psutil
 import stand_in
 from faults import VARIABLES
 
-from mesoforge.experiments import drive as driving
+from mesoforge.experiments import pool as pools
 from mesoforge.experiments import view
 from mesoforge.experiments.drive import drive
 from mesoforge.experiments.home import Home
@@ -50,14 +50,14 @@ def measured(
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    kept = driving.local_pool
+    kept = pools.local_pool
     if pool is not None:
-        driving.local_pool = pool  # type: ignore[assignment]
+        pools.local_pool = pool  # type: ignore[assignment]
     try:
         drive(plan(name, runs, workers), home, lambda _: lambda _: None, print, stand_in.sleep)
     finally:
         over.set()
-        driving.local_pool = kept
+        pools.local_pool = kept
     spans = [
         tuple(map(float, line.split()))
         for line in (home.root / "spans.txt").read_text(encoding="utf-8").split("\n")

@@ -17,7 +17,8 @@ from mesoforge.experiments.home import Home
 from mesoforge.experiments.keeping import referenced
 from mesoforge.experiments.record import check_study_name
 from mesoforge.optimize.journal import Journal
-from mesoforge.physics.store import FORMAT, Store, checksum
+from mesoforge.physics.checksums import checksum
+from mesoforge.physics.store import FORMAT, Store
 
 MANIFEST: Final = "manifest.json"
 ARCHIVE_FORMAT: Final = 1
@@ -124,7 +125,7 @@ def _manifest(opened: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         known = about["format"] == ARCHIVE_FORMAT and isinstance(about["study"], str) and about["files"].items()
     except (KeyError, ValueError, TypeError, AttributeError):
         known = False
-    if not known or about["store"] != FORMAT:
+    if not known or about["store"] not in range(1, FORMAT + 1):
         raise InputError(f"'{path}' is no archive of this version: give one that 'mesoforge archive' wrote.")
     return dict(about)
 

@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mesoforge.experiments.calibration_result import Json, failures, force_field
 from mesoforge.experiments.calibration_view import Complain, View
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pool import RETRIES, Pool
+from mesoforge.experiments.references import refer
 from mesoforge.optimize.calibration import LEAST_TO_LEARN, SPREAD, Calibration
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.posterior import Posterior
@@ -36,36 +38,47 @@ def simulate_rows(recipes: Sequence[Sequence[Mapping[str, Any]]], wanted: Sequen
     """Simulate every row with every seed, as far as its property needs; return mean and spread, or what failed."""
     began, store = time.monotonic(), Store(Home(Path(root)).store)
     values: dict[str, list[float]] = {"mean": [], "spread": []}
+    stages = set[str]()
     try:
         for seeds, name in zip(recipes, wanted, strict=True):
             found = [property_of(Recipe.from_mapping(recipe), name, store) for recipe in seeds]
             for one in found:
                 if isinstance(one, Failure):
                     return {"kind": one.kind, "stage": one.stage, "reason": one.reason}
-            numbers = np.array(found, dtype=np.float64)
+            known = [one for one in found if not isinstance(one, Failure)]
+            stages.update(one.stage for one in known)
+            numbers = np.array([one.value for one in known], dtype=np.float64)
             values["mean"].append(float(numbers.mean()))
             spread = float(numbers.std(ddof=1) / np.sqrt(len(numbers))) if len(numbers) > 1 else float("nan")
             values["spread"].append(spread)
     except OSError as error:
         reason = f"the disk or a file failed: {error.strerror or error}"
         return {"kind": "infrastructure", "stage": "store", "reason": reason}
-    return values | {"wall_s": time.monotonic() - began}
+    return values | {"wall_s": time.monotonic() - began, "stages": sorted(stages)}
 
 
-def property_of(recipe: Recipe, name: str, store: Store) -> float | Failure:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A property's value, and the hash of the last stage that it rests on."""
+
+    value: float
+    stage: str
+
+
+def property_of(recipe: Recipe, name: str, store: Store) -> Found | Failure:
     """Return one property, from the first stage that gives it."""
     for count in range(1, len(STAGES)):
         done = obtain(recipe, store, STAGES[:count])
         if isinstance(done, Failure):
             return done
         if name in (found := done[STAGES[count - 1]].result):
-            return float(found[name])
+            return Found(float(found[name]), done[STAGES[count - 1]].folder.name)
     made = manufacture(recipe, store)
     if isinstance(made, Failure):
         return made
     if name not in made.properties:
         return Failure("not_measured", "measurement", f"{name} has no value in this electrode")
-    return made.properties[name]
+    return Found(made.properties[name], made.input_sha256)
 
 
 def calibrate(
@@ -118,6 +131,7 @@ def _run(calibration: Calibration, plan: CalibrationPlan, home: Home, pool: Pool
             tried[number] = tried.get(number, 0) + 1
             waiting.append(trial)
             continue
+        refer(home.calibration(plan.said.name), number, value.get("stages", ()))
         calibration.end(number, outcome_of(value, plan))
         view.record(calibration.trials[number])
         watch(_words(calibration, calibration.trials[number]), len(calibration.trials) - len(running), total)

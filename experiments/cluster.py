@@ -13,6 +13,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments import pool as pools
 from mesoforge.experiments.batch import Jobs, batch_cluster
 from mesoforge.experiments.pool import LOOK_S, SETTINGS, DaskPool, Steady
+from mesoforge.experiments.unshared import Unshared, linked
 from mesoforge.experiments.where import ADDRESS, BATCH, Where, chosen_where
 from mesoforge.experiments.workers import marked, mismatch, report
 
@@ -38,14 +39,19 @@ def pool_at(where: Where, demand: Demand) -> Iterator[DaskPool]:
     Raises:
         InputError: there is no such scheduler or queue, or its workers may not take part; one sentence.
     """
-    if where.kind == "local":
-        limit = {} if where.run_limit_s is None else {"limit_s": where.run_limit_s}
-        with pools.local_pool(demand.runs, **limit) as pool:
-            yield pool
-        return
-    marked(demand.root)
-    with _opened(where, demand) as pool:
+    if where.kind != "local":
+        marked(demand.root)
+    if where.store:
+        linked(where, demand.root)
+    with _local(where, demand) if where.kind == "local" else _opened(where, demand) as pool:
+        if where.scratch:
+            pool.dress = lambda work: Unshared(work, where.store, where.scratch)
         yield pool
+
+
+def _local(where: Where, demand: Demand) -> AbstractContextManager[DaskPool]:
+    limit = {} if where.run_limit_s is None else {"limit_s": where.run_limit_s}
+    return pools.local_pool(demand.runs, **limit)
 
 
 def pool_said(said: str | None, demand: Demand) -> AbstractContextManager[DaskPool]:
@@ -62,14 +68,15 @@ def _opened(where: Where, demand: Demand) -> Iterator[DaskPool]:
     import dask
     import distributed  # noqa: F401 - its defaults must be there before they are changed
 
+    place = where.store if where.scratch else str(demand.root)
     with dask.config.set(SETTINGS):
         if where.kind in BATCH:
             with batch_cluster(where, demand.runs, demand.ranks, demand.root) as cluster, _client(cluster) as client:
-                crew = Checked(client, demand.root, Jobs(cluster, where, demand.runs, demand.complain))
+                crew = Checked(client, place, Jobs(cluster, where, demand.runs, demand.complain))
                 yield _manned(DaskPool(client, demand.runs, crew, where.run_limit_s), crew, where)
         else:
             with _client(_address(where.address), where) as client:
-                crew = Checked(client, demand.root)
+                crew = Checked(client, place)
                 yield _manned(DaskPool(client, demand.runs, crew, where.run_limit_s), crew, where)
 
 
@@ -96,11 +103,11 @@ def _address(text: str) -> dict[str, str]:
 
 
 class Checked(Steady):
-    """A crew that lets those workers in that have the driver's versions and see the driver's home folder."""
+    """A crew that lets those workers in that have the driver's versions and see what the driver sees."""
 
-    def __init__(self, client: Any, root: Path, jobs: Jobs | None = None) -> None:  # noqa: ANN401 - dask has no types
-        """Ask workers by a client; ``jobs`` keeps them up."""
-        self._client, self._root, self._own = client, root, report(str(root))
+    def __init__(self, client: Any, place: str, jobs: Jobs | None = None) -> None:  # noqa: ANN401 - dask has no types
+        """Ask workers by a client whether they see the home folder, or a store's URL; ``jobs`` keeps them up."""
+        self._client, self._place, self._own = client, place, report(place)
         self.jobs = jobs
         if jobs is not None:
             self.tend = jobs.tend  # type: ignore[method-assign]
@@ -108,13 +115,13 @@ class Checked(Steady):
     def refusal(self, address: str) -> str:
         """Say why a worker may not take part, or nothing."""
         try:
-            found = self._client.run(report, str(self._root), workers=[address])[address]
+            found = self._client.run(report, self._place, workers=[address])[address]
         except Exception as error:  # noqa: BLE001 - a worker without mesoforge raises whatever it likes
             return f"it has no mesoforge that answers ({type(error).__name__}: {error})"
         if odd := mismatch(self._own, found):
             return f"it has {odd}"
         if found["home"] != self._own["home"]:
-            return f"it does not see the home folder '{self._root}'"
+            return f"it does not see the {'store' if '://' in self._place else 'home folder'} '{self._place}'"
         return ""
 
 

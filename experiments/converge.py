@@ -74,6 +74,7 @@ def make_measured(values: Mapping[str, Any], root: str) -> Json:
         "porosity": porosity.tolist(),
         "pressure": pressure.tolist(),
         "bead_steps": bead_steps(made),
+        "electrode": made.input_sha256,
     }
 
 
@@ -153,6 +154,7 @@ def judged(question: Question, outcomes: Mapping[str, Sequence[Json]]) -> Json:
         "rows": rows,
         "verdicts": {name: _verdict(name, rows, question) for name in question.tolerances},
         "cheapest": cheapest(rows, cost),
+        "electrodes": sorted({one["electrode"] for made in outcomes.values() for one in made if "electrode" in one}),
         "failed": _failures(question, outcomes),
     })  # fmt: skip
 

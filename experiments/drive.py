@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -17,18 +16,19 @@ from mesoforge.experiments.assessing import assess_finished
 from mesoforge.experiments.cluster import Demand, pool_at
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.known import known_electrodes
-from mesoforge.experiments.pool import Pool, local_pool
 from mesoforge.experiments.rates import check_installed, rated, rates_of
 from mesoforge.experiments.report import study_report
 from mesoforge.experiments.report_page import write_page
 from mesoforge.experiments.runner import Watch, Work, run
-from mesoforge.experiments.study import SINGLE, Kind, Plan, Study
+from mesoforge.experiments.study import FORMAT as STUDY_FORMAT
+from mesoforge.experiments.study import SINGLE, Kind, Plan, Study, check_format
 from mesoforge.experiments.tracking import Tracker, TrackingError
+from mesoforge.experiments.unshared import gallery
 from mesoforge.experiments.verdict import verdict, winner, write_verdict
 from mesoforge.experiments.view import Follower, electrode_run
 from mesoforge.experiments.work import electrode_name, make_electrode, outcome_of
 from mesoforge.optimize.campaign import Campaign
-from mesoforge.optimize.journal import Event, Journal
+from mesoforge.optimize.journal import FORMAT, Event, Journal
 from mesoforge.optimize.problem import OtherProblemError
 from mesoforge.optimize.trial import Measured, Trial, Value
 from mesoforge.physics.recipe import Recipe
@@ -48,6 +48,7 @@ def make(recipe: Recipe, home: Home, on_stage: Say, complain: Say) -> dict[str, 
     value = make_electrode(recipe.model_dump(mode="json"), str(home.root), on_stage)
     event: Event = {
         "event": "made",
+        "format": FORMAT,
         "recipe": recipe.model_dump(mode="json"),
         "started": started,
         "at": time.time(),
@@ -118,7 +119,8 @@ def drive(
         follower = Follower(plan, campaign, home, tracking_uri, complain)
         follower.begin()
         try:
-            _run(campaign, plan, home, [follower, watch(campaign)], work, complain)
+            pictures = [gallery(plan, home, complain)] if plan.study.where.scratch else []
+            _run(campaign, plan, home, [*pictures, follower, watch(campaign)], work, complain)
         except BaseException:
             follower.finish("interrupted", None)
             raise
@@ -164,7 +166,8 @@ def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work:
         for watch in watches:
             watch(trial)
 
-    with _pool(plan, home, complain) as pool:
+    demand = Demand(plan.study.workers, plan.base.numerics.ranks, home.root.resolve(), complain)
+    with pool_at(plan.study.where, demand) as pool:
         if dashboard := getattr(pool, "dashboard", ""):
             complain(f"Dask's dashboard is at {dashboard}")
         run(campaign, plan, home.root.resolve(), pool, _with_rates(plan, work), tell_all)
@@ -174,15 +177,6 @@ def _with_rates(plan: Plan, work: Work) -> Work:
     """Return the work of a worker, with the discharges that the study's aims need."""
     rates = rates_of(plan.problem.objectives.outputs)
     return partial(rated, rates, work) if rates else work
-
-
-def _pool(plan: Plan, home: Home, complain: Say) -> AbstractContextManager[Pool]:
-    where = plan.study.where
-    if where.kind == "local":
-        return (
-            local_pool(plan.study.workers, where.run_limit_s) if where.run_limit_s else local_pool(plan.study.workers)
-        )
-    return pool_at(where, Demand(plan.study.workers, plan.base.numerics.ranks, home.root.resolve(), complain))
 
 
 def conclude(plan: Plan, campaign: Campaign, home: Home, follower: Follower) -> dict[str, Any]:
@@ -200,11 +194,15 @@ def keep_study(plan: Plan, folder: Path) -> None:
     """Keep the study's definition beside its journal, so that the view can be rebuilt from there."""
     import yaml
 
-    kept = plan.study.model_dump(mode="json") | {
-        "recipe": plan.base.model_dump(mode="json", exclude_none=True),
-        "kind": plan.kind,
-        **({} if plan.draws is None else {"average_over": str(plan.draws.path)}),
-    }
+    kept = (
+        {"format": STUDY_FORMAT}
+        | plan.study.model_dump(mode="json")
+        | {
+            "recipe": plan.base.model_dump(mode="json", exclude_none=True),
+            "kind": plan.kind,
+            **({} if plan.draws is None else {"average_over": str(plan.draws.path)}),
+        }
+    )
     if plan.study.points:
         kept["points"] = list(plan.points)  # a file's, too
     temporary = folder / "study.yaml.tmp"
@@ -214,7 +212,10 @@ def keep_study(plan: Plan, folder: Path) -> None:
 
 def kept_plan(home: Home, name: str, changes: Mapping[str, Any] | None = None) -> Plan:
     """Return the plan of a study that was driven before, with some of its keys changed."""
-    kept = read_yaml(home.study(name) / "study.yaml")
+    path = home.study(name) / "study.yaml"
+    kept = read_yaml(path)
+    check_format(kept, path)
+    kept.pop("format", None)
     kind: Kind = "sample" if kept.pop("kind", "optimize") == "sample" else "optimize"
     return Plan(Study.from_mapping({**kept, **(changes or {})}, name), kind)
 

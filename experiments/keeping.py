@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from mesoforge.errors import InputError
 from mesoforge.experiments.home import Home
+from mesoforge.experiments.references import others
 from mesoforge.optimize.journal import Journal
 from mesoforge.physics import store_care
 from mesoforge.physics.store import Store
 from mesoforge.physics.store_care import Size
-
-_NAMELESS: Final = ("calibrations", "converge")
-"""Folders of a home whose journals do not name the stages that they rest on."""
 
 
 def store_usage(home: Home) -> dict[str, Any]:
@@ -67,13 +64,9 @@ def referenced(home: Home, name: str) -> set[Path]:
 
 
 def _orphans(home: Home, store: Store) -> list[Path]:
-    for name in _NAMELESS:
-        if any((home.root / name).glob("*")):
-            raise InputError(
-                f"'{home.root / name}' holds work whose stages have no names in any journal: --unreferenced would take "
-                "them; leave it out, or move that folder away first."
-            )
     known = set().union(*(referenced(home, study) for study in home.studies()))
+    for name in others(home):
+        known.update(store_care.line_of(store, name))
     return [folder for folder in store_care.stages(store) if folder not in known and not _young(folder)]
 
 

@@ -177,6 +177,8 @@ class DaskPool:
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._failed: list[tuple[int, dict[str, Any]]] = []
         self._looked, self._wanted = 0.0, most
+        self.dress: Callable[[Callable[..., dict[str, Any]]], Callable[..., dict[str, Any]]] = lambda work: work
+        """What work is wrapped in before it is sent."""
         self._look()
 
     @property
@@ -235,7 +237,9 @@ class DaskPool:
                 return
             number, work, arguments = self._waiting.pop(0)
             key = f"trial-{number}-{time.monotonic_ns()}"
-            future = self._client.submit(work, *arguments, key=key, workers=[address], pure=False, retries=0)
+            future = self._client.submit(
+                self.dress(work), *arguments, key=key, workers=[address], pure=False, retries=0
+            )
             self._running[key] = _Run(number, future, address, time.monotonic())
             future.add_done_callback(self._done.put)
 

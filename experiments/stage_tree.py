@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mesoforge.optimize.trial import INFRASTRUCTURE, Failed, Outcome
+from mesoforge.optimize.trial import INFRASTRUCTURE, Failed, Measured, Outcome
 from mesoforge.physics.manufacture import STAGES, identity
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import RESULT, Store, digest
@@ -26,6 +26,7 @@ class StageTree:
     store: Store
     _makers: dict[str, int] = field(default_factory=dict)
     _failed: dict[str, tuple[int, Failed]] = field(default_factory=dict)
+    _done: set[str] = field(default_factory=set)
 
     def blocked(self, chain: Chain) -> bool:
         """Whether a stage of this chain is being made for another trial."""
@@ -38,7 +39,9 @@ class StageTree:
     def end(self, number: int, chain: Chain, outcome: Outcome) -> None:
         """Note that a trial has ended; what it could not make, none that shares it can."""
         self._makers = {name: maker for name, maker in self._makers.items() if maker != number}
-        if isinstance(outcome, Failed) and outcome.kind not in _BY_CHANCE and outcome.stage in STAGES:
+        if isinstance(outcome, Measured):  # where workers have folders of their own, none of it is in this store
+            self._done.update(chain.values())
+        elif outcome.kind not in _BY_CHANCE and outcome.stage in STAGES:
             self._failed.setdefault(chain[outcome.stage], (number, outcome))
 
     def foregone(self, chain: Chain) -> Failed | None:
@@ -47,4 +50,4 @@ class StageTree:
         return failure and replace(failure, reason=f"{failure.reason} (in trial {number}, which shares this stage)")
 
     def _made(self, stage: str, name: str) -> bool:
-        return (self.store.folder(stage, name) / RESULT).exists()
+        return name in self._done or (self.store.folder(stage, name) / RESULT).exists()

@@ -67,6 +67,30 @@ def prune(home: Path, *, working: bool, unreferenced: bool, dry_run: bool, as_js
     print_result(found, _show_parts, as_json=as_json)
 
 
+@store.command()
+@click.option("--dry-run", is_flag=True, help="Say what is of an older form, and change nothing.")
+@home_option
+@json_option
+def migrate(home: Path, *, dry_run: bool, as_json: bool) -> None:
+    """Bring records of older versions into today's form; what they were stays beside them."""
+    from mesoforge.experiments.home import Home
+    from mesoforge.experiments.migration import migrate as renew
+
+    print_result(renew(Home(home), dry_run=dry_run), _show_migrated, as_json=as_json)
+
+
+@store.command()
+@click.argument("study")
+@home_option
+@json_option
+def fetch(study: str, home: Path, *, as_json: bool) -> None:
+    """Bring a study's stages and pictures here from the place elsewhere (where.store) that workers sent them to."""
+    from mesoforge.experiments.home import Home
+    from mesoforge.experiments.unshared import fetched
+
+    print_result(fetched(Home(home), study), _show_fetched, as_json=as_json)
+
+
 @click.command(cls=Explained)
 @click.argument("study")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File [default: STUDY.zip].")
@@ -117,6 +141,18 @@ def _show_damage(value: dict[str, Any]) -> None:
     for one in value["damaged"]:
         click.echo(f"{one['stage']} {one['name'][:16]}: {one['damage']}{', removed' if value['removed'] else ''}")
     click.echo(f"{value['stages'] - len(value['damaged'])} stages are whole, {len(value['damaged'])} damaged.")
+
+
+def _show_migrated(value: dict[str, Any]) -> None:
+    for name in value["damaged"]:
+        click.echo(f"{name} is damaged and was left as it is; it is made again when it is next needed.")
+    said = f"{value['stages']} stages, {len(value['journals'])} journals and {len(value['studies'])} studies"
+    click.echo(f"{said} {'were brought into' if value['migrated'] else 'are not in'} today's form.")
+
+
+def _show_fetched(value: dict[str, Any]) -> None:
+    said = f"{value['stages']} stages and the pictures of {value['portraits']} electrodes"
+    click.echo(f"{said} came from {value['url']}.")
 
 
 def _show_archive(value: dict[str, Any]) -> None:

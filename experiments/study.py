@@ -43,6 +43,8 @@ SPREAD = 64
 """Recipes that are checked of a space whose variables are tied."""
 MOST_CORNERS = 8
 """Variables up to which all corners of the space are checked too."""
+FORMAT = 2
+"""Version of the definition that is kept beside a study's journal; that of version 1 bears no number."""
 Kind = Literal["optimize", "sample"]
 
 
@@ -252,6 +254,20 @@ def load_study(path: Path, kind: Kind, changes: Mapping[str, Any]) -> Plan:
     if "budget" in changes and isinstance(said.get("budget"), dict):
         changes = {**changes, "budget": {**said["budget"], **changes["budget"]}}
     return Plan(Study.from_mapping({**said, **changes}, str(path)), kind, path.parent)
+
+
+def check_format(kept: Mapping[str, Any], path: Path) -> int:
+    """Return the version of a kept definition.
+
+    Raises:
+        InputError: it is newer than this version reads.
+    """
+    came = kept.get("format", 1)
+    if not isinstance(came, int) or came > FORMAT:
+        raise InputError(
+            f"'{path}' has format {came} but this version reads up to format {FORMAT}: use a newer mesoforge."
+        )
+    return came
 
 
 def parse_budget(text: str) -> dict[str, int]:

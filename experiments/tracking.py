@@ -121,6 +121,11 @@ class Tracker:
             self._experiment = self._open_experiment()
             self._ids = self._index()
 
+    @property
+    def begun(self) -> bool:
+        """Whether the parent run has been asked for."""
+        return self._view is not None
+
     def campaign(self, view: CampaignView) -> None:
         """Write the parent run; electrodes recorded from now on are its children."""
         with _translated():

@@ -223,7 +223,9 @@ class Follower:
 
     def __call__(self, trial: Trial) -> None:
         """Write one trial, and the campaign's progress if it has ended."""
-        self._try(lambda: self._open().record(trial_run(trial, self.plan, self.home)))
+        if self._tracker is None:  # MLflow was away when the study began
+            self.begin()
+        self._try(lambda: self._under().record(trial_run(trial, self.plan, self.home)))
         if not trial.pending:
             last = len(self.campaign.ended)  # several may have ended since this was last told
             for count in range(min(self._written, last - 1) + 1, last + 1):
@@ -237,10 +239,10 @@ class Follower:
         last = max((trial.ended_at or 0.0 for trial in self.campaign.ended), default=None)
         folder = self.home.study(self.plan.study.name)
         files = [path for path in sorted(folder.glob("*")) if path.suffix in (".png", ".html", ".md", ".json", ".yaml")]
-        self._try(lambda: self._open().campaign_artifacts(files))
+        self._try(lambda: self._under().campaign_artifacts(files))
         if (table := folder / "trials.csv").exists():
-            self._try(lambda: self._open().campaign_data(table))
-        self._try(lambda: self._open().finish_campaign(status, tags, last))
+            self._try(lambda: self._under().campaign_data(table))
+        self._try(lambda: self._under().finish_campaign(status, tags, last))
 
     def _write_whole(self, status: Status) -> None:
         """Write all that there is, as long as MLflow takes it."""
@@ -262,7 +264,7 @@ class Follower:
                 run = replace(run, feasible=trial.number in feasible)
             if trial.pending and status != "running":
                 run = replace(run, status="interrupted", tags={**run.tags, "status_detail": INTERRUPTED})
-            yield lambda run=run: self._open().record(run)  # type: ignore[misc]
+            yield lambda run=run: self._under().record(run)  # type: ignore[misc]
         last = len(self.campaign.ended)
         for count in range(1, last + 1):
             yield lambda n=count: self._write_progress(n, validate=n == last)  # type: ignore[misc]
@@ -273,7 +275,7 @@ class Follower:
         if validate:
             self._validated = time.monotonic()
             self._validating_s = self._validated - began
-        self._open().campaign_metrics(count, metrics, self.campaign.ended[count - 1].ended_at)
+        self._under().campaign_metrics(count, metrics, self.campaign.ended[count - 1].ended_at)
 
     @property
     def _may_validate(self) -> bool:
@@ -284,6 +286,13 @@ class Follower:
         if self._tracker is None:
             self._tracker = Tracker(self.home.root, self.plan.study.name, self.tracking_uri)
         return self._tracker
+
+    def _under(self) -> Tracker:
+        """Return the tracker with the parent run there: MLflow may have been away when that was written first."""
+        tracker = self._open()
+        if not tracker.begun:
+            tracker.campaign(campaign_view(self.plan, self.campaign, "running"))
+        return tracker
 
     @property
     def _paused(self) -> bool:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mesoforge.errors import InputError
 from mesoforge.physics.record import Record, read_yaml
+from mesoforge.physics.remote import Remote
 
 Kind = Literal["local", "scheduler", "slurm", "pbs", "sge", "lsf"]
 BATCH: Final = ("slurm", "pbs", "sge", "lsf")
@@ -52,6 +53,11 @@ class Where(Record):
     run_limit_s: float | None = Field(default=None, gt=0)
     """How long one simulation may take from first stage to last [s]; it has failed then, and its worker is renewed."""
 
+    store: str = ""
+    """URL that a copy of each stage goes to, as in ``s3://bucket/path`` (fsspec); secrets come from the environment."""
+    scratch: str = ""
+    """Folder of the workers' own machines to work in, where they do not share the home folder; needs ``store``."""
+
     @model_validator(mode="before")
     @classmethod
     def _read_word(cls, said: Any) -> Any:  # noqa: ANN401 - whatever a file holds
@@ -89,6 +95,22 @@ class Where(Record):
             raise ValueError(f"{said!r} is no amount of memory: write a number and MB or GB, as in '4 GB'.")
         return said
 
+    @field_validator("store")
+    @classmethod
+    def _is_place(cls, said: str) -> str:
+        if said:
+            Remote(said)
+        return said
+
+    @model_validator(mode="after")
+    def _check_scratch(self) -> Self:
+        if self.scratch and not (self.store and Path(self.scratch).is_absolute()):
+            raise ValueError(
+                f"the scratch folder is '{self.scratch}' but must be a path from / on, with a 'store' that workers and "
+                "this process reach: give both."
+            )
+        return self
+
     @model_validator(mode="after")
     def _check_address(self) -> Self:
         if (self.kind == "scheduler") is not bool(self.address):
@@ -97,6 +119,12 @@ class Where(Record):
                 "or the path of its scheduler file."
             )
         return self
+
+    def refused(self, why: str) -> InputError:
+        """Return the error of a store that cannot be written."""
+        return InputError(
+            f"nothing can be written at where.store: {why}: correct the URL, or the environment's secrets."
+        )
 
     @property
     def shown(self) -> str:

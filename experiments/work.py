@@ -107,7 +107,7 @@ def _failed(failure: Failure, recipe: Recipe, home: Home) -> dict[str, Any]:
         shutil.copyfile(
             file, folder / "_".join(["failed", *file.relative_to(remains).parts]).replace(".lammps", ".txt")
         )
-    return _value(failure.kind, failure.stage, failure.reason)
+    return _value(failure.kind, failure.stage, failure.reason) | {"portrait": str(folder)}
 
 
 def _portray(electrode: Electrode, folder: Path) -> None:

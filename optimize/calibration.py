@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 
 from mesoforge.errors import InputError
-from mesoforge.optimize.journal import Event, Journal
+from mesoforge.optimize.journal import FORMAT, Event, Journal
 from mesoforge.optimize.posterior import Posterior, Targets, posterior
 from mesoforge.optimize.problem import difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
@@ -78,7 +78,8 @@ class Calibration:
         self._fitted: tuple[int, Surrogate] | None = None
         events = journal.events()
         if not events:
-            journal.append({"event": "calibration", "name": problem.name, **problem.definition()})
+            began = {"event": "calibration", "format": FORMAT, "name": problem.name}
+            journal.append(began | problem.definition())
         else:
             given = problem.definition()
             if found := difference({key: events[0].get(key, "absent") for key in given}, given):

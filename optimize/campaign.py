@@ -12,7 +12,7 @@ import numpy as np
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.confirmed import Confirmed, confirmed
-from mesoforge.optimize.journal import Event, Journal
+from mesoforge.optimize.journal import FORMAT, Event, Journal
 from mesoforge.optimize.learning import estimates, measured, points, properties, stand_in, training_table, viability
 from mesoforge.optimize.pareto import best_first, hypervolume, in_order, pareto_mask, reference_point, standing
 from mesoforge.optimize.problem import Budget, OtherProblemError, Problem, check_extension, difference
@@ -241,7 +241,8 @@ class Campaign:
     def _resume(self) -> None:
         events = self._journal.events()
         if not events:
-            self._journal.append({"event": "problem", "name": self.problem.name, **self.problem.definition()})
+            began: Event = {"event": "problem", "format": FORMAT, "name": self.problem.name}
+            self._journal.append(began | self.problem.definition())
         else:
             self._check_problem(events[0])
         for line, event in enumerate(events, start=1):

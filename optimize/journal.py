@@ -7,11 +7,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mesoforge.errors import InputError
 
 Event: TypeAlias = dict[str, object]
+FORMAT: Final = 2
+"""Version of the events, which the first one bears; those of version 1 bear none, and are read as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Journal:
         """Return all events in order; a last line that was cut short is dropped.
 
         Raises:
-            InputError: A whole line is no event.
+            InputError: A whole line is no event, or one of a newer version.
         """
         return tuple(self._parsed(number, line) for number, line in enumerate(self._whole().splitlines(), start=1))
 
@@ -56,7 +58,17 @@ class Journal:
                 f"line {number} of {self.path} is {line[:40]!r}, but a JSON object with an 'event' was due: "
                 "restore the file from a copy or start a study of another name"
             )
+        if (came := self.format_of(event)) > FORMAT:
+            raise InputError(
+                f"{self.path} has format {came} but this version reads up to format {FORMAT}: use a newer mesoforge"
+            )
         return event
+
+    @staticmethod
+    def format_of(event: Mapping[str, object]) -> int:
+        """Return the version that an event bears; 1 where it bears none."""
+        came = event.get("format", 1)
+        return came if isinstance(came, int) else 1
 
 
 class _Read(Journal):

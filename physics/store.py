@@ -18,10 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from mesoforge.errors import InputError
+from mesoforge.physics.checksums import checksums, differs
+from mesoforge.physics.remote import Remote
 
-FORMAT = 1
-"""Version of the layout; a store of another version is refused."""
-RESULT, MARK = "result.json", "store.json"
+FORMAT = 2
+"""Version of the records; older ones are read as they are and `store migrate` renews them, a newer store is refused.
+
+1: a stage's record held its files' sizes, later their SHA-256 under the same number. 2: always their SHA-256.
+"""
+RESULT, MARK, LINK = "result.json", "store.json", "remote.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +50,16 @@ def digest(inputs: Mapping[str, Any]) -> str:
 
 
 class Store:
-    """Stages by name and hash below one folder."""
+    """Stages by name and hash below one folder; one that is linked to a place elsewhere keeps a copy of each there."""
 
     def __init__(self, root: Path) -> None:
         """Open a store, which need not exist yet.
 
         Raises:
-            InputError: the folder holds a store of another version, or cannot be one.
+            InputError: the folder holds a store of a newer version, or cannot be one.
         """
         self.root = root
+        self.remote = _linked(root / LINK)
         mark = root / MARK
         if mark.exists():
             self._check(mark)
@@ -63,15 +69,37 @@ class Store:
             raise InputError(f"'{root}' is a file but a folder for the store was due: give another folder with --home.")
 
     def _check(self, mark: Path) -> None:
-        try:
-            came = json.loads(mark.read_text(encoding="utf-8"))["format"]
-        except (OSError, ValueError, KeyError, TypeError):
-            came = "unreadable"
-        if came != FORMAT:
+        came = self.format
+        if not isinstance(came, int):
             raise InputError(
-                f"the store '{self.root}' has format {came} but this version reads format {FORMAT}: use another folder "
-                "with --home, or the version of mesoforge that wrote it."
+                f"'{mark}' is no mark of a store (its format is {came}): use another folder with --home, or restore it."
             )
+        if came > FORMAT:
+            raise InputError(
+                f"the store '{self.root}' has format {came} but this version reads up to format {FORMAT}: use another "
+                "folder with --home, or a newer mesoforge."
+            )
+
+    @property
+    def format(self) -> int | str:
+        """The version of the store's records, as its mark says."""
+        try:
+            return int(json.loads((self.root / MARK).read_text(encoding="utf-8"))["format"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "unreadable"
+
+    def link(self, url: str) -> Remote:
+        """Have a copy of each stage kept at a URL from now on, and look there for what is not here.
+
+        Raises:
+            InputError: nothing can be kept there.
+        """
+        self.remote = Remote(url)
+        if not (self.root / MARK).exists():
+            self._found()
+        if _linked(self.root / LINK) != self.remote:
+            write_json(self.root / LINK, {"url": url})
+        return self.remote
 
     def folder(self, stage: str, name: str) -> Path:
         """Return where a finished stage lies or would lie."""
@@ -86,13 +114,13 @@ class Store:
         folder = self.folder(stage, name)
         try:
             result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-            intact = all(checksum(folder / file) == due for file, due in result["files"].items())
+            intact = not any(differs(folder / file, due) for file, due in result["files"].items())
             return Stored(folder, result["numbers"], found=True) if intact else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, half-written or damaged
             return None
 
     def obtain(self, stage: str, inputs: Mapping[str, Any], make: Callable[[Path], dict[str, Any]]) -> Stored:
-        """Return a finished stage, making it first if it is not there.
+        """Return a finished stage, making it first if it is neither here nor at the place that the store is linked to.
 
         Args:
             stage: name of the stage.
@@ -101,10 +129,28 @@ class Store:
                 and its folder is kept below ``failed/`` for inspection.
         """
         name = digest(inputs)
-        if (found := self.get(stage, name)) is not None:
-            return found
-        with self._alone(stage, name):  # who waited for another process finds what it made
-            return self.get(stage, name) or self._made(stage, name, inputs, make)
+        if (found := self.get(stage, name)) is None:
+            with self._alone(stage, name):  # who waited for another process finds what it made
+                found = self.get(stage, name) or self.fetched(stage, name) or self._made(stage, name, inputs, make)
+        if self.remote is not None:
+            self.remote.push(found.folder, _key(stage, name))
+        return found
+
+    def fetched(self, stage: str, name: str) -> Stored | None:
+        """Bring a finished stage here from where the store is linked to; none if it is not there, or damaged.
+
+        Raises:
+            RemoteError: that place cannot be reached.
+        """
+        if self.remote is None or not self.remote.has(_key(stage, name)):
+            return None
+        scratch = self._scratch(stage, name)
+        try:
+            if self.remote.fetch(_key(stage, name), scratch):
+                self._publish(scratch, stage, name, {})
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return self.get(stage, name)
 
     @contextmanager
     def _alone(self, stage: str, name: str) -> Iterator[None]:
@@ -131,7 +177,7 @@ class Store:
         except BaseException:  # an interrupt is no failure
             shutil.rmtree(scratch, ignore_errors=True)
             raise
-        record = {"inputs": dict(inputs), "numbers": numbers, "files": _checksums(scratch)}
+        record = {"inputs": dict(inputs), "numbers": numbers, "files": checksums(scratch)}
         write_json(scratch / RESULT, record)
         return self._publish(scratch, stage, name, numbers)
 
@@ -176,13 +222,20 @@ class Store:
             scratch.replace(target)
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    return {file.relative_to(folder).as_posix(): checksum(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+def _key(stage: str, name: str) -> str:
+    return f"store/{stage}/{name}"
 
 
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _linked(link: Path) -> Remote | None:
+    """Return the place that a store is linked to."""
+    try:
+        return Remote(str(json.loads(link.read_text(encoding="utf-8"))["url"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"'{link}' says where copies of stages are and cannot be used ({error}): correct or remove it."
+        ) from None
 
 
 def write_json(path: Path, value: object) -> None:

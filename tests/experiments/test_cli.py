@@ -21,6 +21,7 @@ import toys
 import yaml
 
 from mesoforge.experiments import drive as driving
+from mesoforge.experiments import pool as pools
 from mesoforge.experiments import view
 from mesoforge.experiments.cli import status_of
 from mesoforge.experiments.pool import HerePool
@@ -106,7 +107,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
         raise TrackingError("MLflow is away")
 
     monkeypatch.setattr(view, "Tracker", away)
-    monkeypatch.setattr(driving, "local_pool", lambda _: nullcontext(HerePool()))
+    monkeypatch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
     monkeypatch.setattr(driving, "drive", functools.partial(driving.drive, work=toys.make_weak))
 
 

@@ -49,7 +49,6 @@ def test_every_command_of_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(view, "Tracker", away)
-    monkeypatch.setattr(driving, "local_pool", lambda _: nullcontext(HerePool()))
     monkeypatch.setattr(driving, "drive", functools.partial(driving.drive, work=toys.make))
     monkeypatch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
     monkeypatch.setattr(exploring.Page, "wait", lambda _: None)  # as if Ctrl-C came at once

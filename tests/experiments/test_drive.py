@@ -22,6 +22,7 @@ import toys
 
 from mesoforge.errors import InputError
 from mesoforge.experiments import drive as driving
+from mesoforge.experiments import pool as pools
 from mesoforge.experiments import view
 from mesoforge.experiments.dashboard import serve
 from mesoforge.experiments.drive import drive, kept_campaign, kept_plan, sync
@@ -56,7 +57,7 @@ def start(plan: Plan, home: Home, work: Work = toys.make, **options: Any) -> Jso
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let trials run in this process, not in workers."""
-    monkeypatch.setattr(driving, "local_pool", lambda _: nullcontext(HerePool()))
+    monkeypatch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
 
 
 @pytest.fixture(scope="module")

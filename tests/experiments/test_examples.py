@@ -30,7 +30,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(EXAMPLES)
     monkeypatch.setattr(view, "Tracker", away)
-    monkeypatch.setattr(driving, "local_pool", lambda *_: nullcontext(HerePool()))
     monkeypatch.setattr(driving, "drive", functools.partial(driving.drive, work=toys.make))
     monkeypatch.setattr(pools, "local_pool", lambda *_: nullcontext(HerePool()))
     row = {"mean": [2.03, 2.1], "spread": [0.01] * 2, "wall_s": 1}

@@ -53,7 +53,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(view, "Tracker", away)
-    monkeypatch.setattr(driving, "local_pool", lambda *_: nullcontext(HerePool()))
     monkeypatch.setattr(driving, "drive", functools.partial(driving.drive, work=toys.make))
     monkeypatch.setattr(pools, "local_pool", lambda *_: nullcontext(HerePool()))
     monkeypatch.setattr(calibrating, "simulate_rows", in_closed_form)

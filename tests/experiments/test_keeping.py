@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -17,6 +18,7 @@ import toys
 
 from mesoforge.errors import InputError
 from mesoforge.experiments import drive as driving
+from mesoforge.experiments import pool as pools
 from mesoforge.experiments import view
 from mesoforge.experiments.archive import MANIFEST, archive, restore
 from mesoforge.experiments.cli import status_of
@@ -24,9 +26,11 @@ from mesoforge.experiments.drive import kept_campaign, kept_plan, resumed_plan, 
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.keeping import prune_store, referenced, store_usage, verify_store
 from mesoforge.experiments.pool import HerePool
+from mesoforge.experiments.references import refer
 from mesoforge.experiments.runner import Work
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.tracking import TrackingError
+from mesoforge.optimize.journal import Journal
 from mesoforge.physics.manufacture import STAGES, identity
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import RESULT, Store, digest
@@ -44,7 +48,7 @@ def no_mlflow() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(view, "Tracker", away)
-        patch.setattr(driving, "local_pool", lambda _: nullcontext(HerePool()))
+        patch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
         yield
 
 
@@ -75,9 +79,14 @@ def kept(built: Home, tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
-def stray(home: Home) -> Path:
+def electrode_of(seed: int) -> str:
+    """Return the hash of the default recipe's electrode of a seed."""
+    return digest(identity(Recipe().with_values({"seed": seed}))["measurement"])
+
+
+def stray(home: Home, seed: int = 99) -> Path:
     """Make the stages of an electrode that no study has; return the folder of one."""
-    made = Recipe().with_values({"seed": 99})
+    made = Recipe().with_values({"seed": seed})
     toys.make_in_stages(made.model_dump(mode="json"), str(home.root))
     return Store(home.store).folder("slurry", digest(identity(made)["slurry"]))
 
@@ -172,10 +181,51 @@ def test_leavings_go_when_they_are_old(kept: Home) -> None:
     assert (old.exists(), young.exists()) == (False, True)
 
 
-def test_stages_that_may_belong_to_a_calibration_are_not_pruned(kept: Home) -> None:
-    (kept.root / "calibrations" / "mine").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"--unreferenced would take them; leave it out, or move that folder away"):
+def calibrated(home: Home) -> Path:
+    """Leave a calibration with one set that was measured, and return its folder."""
+    folder = home.calibration("mine")
+    for event in (
+        {"event": "calibration", "name": "mine"},
+        {"event": "ask", "number": 0},
+        {"event": "tell", "number": 0},
+    ):
+        Journal(folder / "journal.jsonl").append(event)
+    return folder
+
+
+def refined(home: Home, said: Json) -> Path:
+    """Leave a refinement's verdict, and return its folder."""
+    folder = home.root / "converge" / "0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "verdict.json").write_text(json.dumps(said), encoding="utf-8")
+    return folder
+
+
+def test_what_a_calibration_or_a_refinement_rests_on_is_never_pruned(kept: Home) -> None:
+    slurry, other = stray(kept), stray(kept, seed=100)
+    refer(calibrated(kept), 0, [slurry.name])
+    refined(kept, {"electrodes": [electrode_of(seed=100)]})
+    free = stray(kept, seed=101)
+    age(*kept.store.glob("*/*"))
+    prune_store(kept, working=False, unreferenced=True, dry_run=False)
+    assert (slurry.exists(), other.exists(), free.exists()) == (True, True, False)
+    left = Counter(path.parent.parent.name for path in kept.store.glob("*/*/result.json"))
+    assert left == {"packing": 4, "slurry": 4, "drying": 3, "calendering": 3, "measurement": 3}, (
+        "a slurry needs no more"
+    )
+
+
+@pytest.mark.parametrize(
+    "leave", [calibrated, lambda home: refined(home, {"rows": []})], ids=["calibration", "verdict"]
+)
+def test_work_of_an_older_version_that_names_no_stages_keeps_all_of_them(
+    kept: Home, leave: Callable[[Home], Path]
+) -> None:
+    folder, slurry = leave(kept), stray(kept)
+    age(*kept.store.glob("*/*"))
+    with pytest.raises(InputError, match=rf"^'{folder}' holds work that does not name its stages, of an older version"):
         prune_store(kept, working=False, unreferenced=True, dry_run=False)
+    assert slurry.exists()
 
 
 # Archives

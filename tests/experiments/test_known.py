@@ -11,7 +11,7 @@ import pytest
 import toys
 import yaml
 
-from mesoforge.experiments import drive as driving
+from mesoforge.experiments import pool as pools
 from mesoforge.experiments.drive import drive
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.known import known_electrodes
@@ -53,7 +53,7 @@ def test_only_what_the_study_might_have_made_is_known(tmp_path: Path) -> None:
 def test_a_new_study_learns_from_them_and_spends_its_whole_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driving, "local_pool", lambda _: nullcontext(HerePool()))
+    monkeypatch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
     home, plan = Home(tmp_path), toys.plan(budget={"start": 3, "proposed": 1, "confirmations": 1})
     for seed, pressure in ((1, 40.0), (2, 80.0), (3, 160.0)):
         portray(made(seed, calendering__pressure=pressure), home)
@@ -71,7 +71,7 @@ def test_a_new_study_learns_from_them_and_spends_its_whole_budget(
 
 
 def test_a_study_may_begin_with_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driving, "local_pool", lambda _: nullcontext(HerePool()))
+    monkeypatch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
     home, plan = Home(tmp_path), toys.plan(start_from_known=False, budget={"start": 2})
     portray(made(), home)
     assert drive(plan, home, lambda _: lambda _: None, lambda _: None, toys.make)["measured"] == 2

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import toys
 
-from mesoforge.experiments import drive as driving
+from mesoforge.experiments import pool as pools
 from mesoforge.experiments import view
 from mesoforge.experiments.cost import study_cost
 from mesoforge.experiments.drive import drive, kept_campaign
@@ -37,7 +37,7 @@ SAMPLE: dict[str, Any] = {"strategy": "sobol", "budget": {"start": 12}}
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let trials run in this process."""
-    monkeypatch.setattr(driving, "local_pool", lambda _: nullcontext(HerePool()))
+    monkeypatch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
 
 
 @dataclass
@@ -128,6 +128,29 @@ def test_a_server_that_goes_away_amid_a_study_misses_nothing_in_the_end(
     for trial in campaign.measured:
         shown = known[f"trial-{trial.number:04d}"].data.metrics["porosity"]
         assert shown == toys.properties(plan.recipe(trial))["porosity"]
+
+
+def test_mlflow_that_is_away_when_a_study_begins_is_told_all_of_it_when_it_is_back(
+    tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, seen = list[int](), list[set[str]]()
+
+    def back_at_last(*arguments: Any) -> Tracker:  # noqa: ANN401 - a tracker's
+        tries.append(len(tries))
+        if len(tries) <= 3:
+            raise TrackingError("away")
+        return Tracker(*arguments)
+
+    def look(campaign: Campaign) -> Callable[[Trial], None]:
+        return lambda trial: seen.append(set(toys.runs(tmp_path, "toy")) if len(tries) > 3 else set())
+
+    monkeypatch.setattr(view, "Tracker", back_at_last)
+    monkeypatch.setattr(view, "PAUSE_S", 0.0)
+    plan = toys.plan("sample", strategy="sobol", budget={"start": 3})
+    assert drive(plan, Home(tmp_path), look, lambda _: None, toys.make)["measured"] == 3
+    first = next(keys for keys in seen if keys)
+    assert {"campaign", "trial-0000"} <= first, "what it missed is written first"
+    assert {run.info.status for run in toys.runs(tmp_path, "toy").values()} == {"FINISHED"}
 
 
 # Machines that fail

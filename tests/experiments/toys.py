@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mesoforge.experiments.home import Home
 from mesoforge.experiments.study import Kind, Plan, Study
 from mesoforge.experiments.tracking import Tracker, database, study_ids
 from mesoforge.experiments.work import electrode_name
@@ -74,6 +75,17 @@ def make_in_stages(values: Mapping[str, Any], root: str) -> dict[str, Any]:
     for stage, inputs in identity(recipe).items():
         store.obtain(stage, inputs, partial(_stage, stage, Path(root)))
     return make(values, root)
+
+
+def make_with_pictures(values: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """Make a toy electrode in stages, or let it fail; either way with a picture in its folder."""
+    made = make_in_stages(values, root)
+    if Recipe.from_mapping(values).formulation.active_material > WEAK:
+        made = {"kind": "lost_beads", "stage": "calendering", "reason": REASON}
+    folder = Home(Path(root)).portrait(electrode_name(Recipe.from_mapping(values)))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "view.png").write_bytes(b"picture")
+    return made | {"portrait": str(folder), "stages": {"slurry": root}}
 
 
 def _stage(stage: str, root: Path, folder: Path) -> dict[str, Any]:
@@ -191,3 +203,8 @@ def runs(root: Path, study: str) -> dict[str, Run]:
     keys = [run.data.tags["mesoforge.key"] for run in found]
     assert len(set(keys)) == len(keys)
     return dict(zip(keys, found, strict=True))
+
+
+def recipe() -> dict[str, Any]:
+    """Return the default recipe as plain values."""
+    return Recipe().model_dump(mode="json")

@@ -178,11 +178,15 @@ def test_a_store_of_another_version_is_refused_and_left_alone(tmp_path: Path, ma
     (tmp_path / MARK).write_text(mark, encoding="utf-8")
     with pytest.raises(InputError) as error:
         Store(tmp_path)
-    came = FORMAT + 1 if "format" in mark else "unreadable"
-    assert str(error.value) == (
-        f"the store '{tmp_path}' has format {came} but this version reads format {FORMAT}: use another folder with "
-        "--home, or the version of mesoforge that wrote it."
+    newer = (
+        f"the store '{tmp_path}' has format {FORMAT + 1} but this version reads up to format {FORMAT}: use another "
+        "folder with --home, or a newer mesoforge."
     )
+    broken = (
+        f"'{tmp_path / MARK}' is no mark of a store (its format is unreadable): use another folder with --home, or "
+        "restore it."
+    )
+    assert str(error.value) == (newer if "format" in mark else broken)
     assert [path.name for path in tmp_path.iterdir()] == [MARK]
 
 
