@@ -143,6 +143,7 @@ def _campaign(plan: Plan, home: Home) -> Campaign:
             plan.study.strategy,
             stop=plan.stop,
             repeat=plan.study.repeat,
+            reuse=plan.study.reuse,
         )
     except OtherProblemError as error:
         free = next(name for n in count(2) if not home.study(name := f"{plan.study.name}-{n}").exists())
@@ -241,7 +242,12 @@ def kept_campaign(plan: Plan, home: Home) -> Campaign:
     began = next(iter(journal.events()), {})
     context = cast("dict[str, Value]", began.get("context", plan.problem.context))
     return Campaign(
-        replace(plan.problem, context=context), journal, plan.study.strategy, stop=plan.stop, repeat=plan.study.repeat
+        replace(plan.problem, context=context),
+        journal,
+        plan.study.strategy,
+        stop=plan.stop,
+        repeat=plan.study.repeat,
+        reuse=plan.study.reuse,
     )
 
 

@@ -16,12 +16,14 @@ from mesoforge.experiments.draws import Draws
 from mesoforge.experiments.layout import lay_down
 from mesoforge.experiments.rates import AT_1C, engine, property_of
 from mesoforge.experiments.record import check_study_name
+from mesoforge.experiments.staging import stages_of
 from mesoforge.experiments.units import quantity
 from mesoforge.experiments.where import Where
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Variable
+from mesoforge.optimize.stages import check_reuse
 from mesoforge.optimize.stopping import stop
 from mesoforge.optimize.strategies import strategy
 from mesoforge.optimize.tolerances import Tolerances
@@ -79,6 +81,8 @@ class Study(Record):
     """When to end the proposals early, in words: ``hypervolume gained less than 1 % over 8 simulations``."""
     repeat: bool = False
     """With one aim: whether a measured recipe is proposed once more where that tells more than a new one."""
+    reuse: bool = False
+    """Whether a proposal may go on from a slurry or coating made before, where that gains more for its cost."""
     average_over: str | None = None
     """Path of a calibration's ``posterior.csv``: each simulation draws its force field from it, by its seed."""
     strategy: str = "botorch"
@@ -130,9 +134,12 @@ class Plan:
             | ({"design": laid.name} if laid.name else {})
             | ({} if self.draws is None else {"average_over": self.draws.digest}),
             plan=laid.plan,
+            stages=stages_of(self.base, laid.space),
         )
         self.points = laid.points
-        strategy(study.strategy)
+        proposing = strategy(study.strategy)
+        if study.reuse and kind == "optimize":
+            check_reuse(self.problem.stages, proposing, study.strategy)
         self._check_objectives()
         self._check_limits()
         self._check_draws()

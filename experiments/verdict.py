@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,8 @@ def _stopped(plan: Plan, campaign: Campaign) -> str | None:
     """Say why the proposals ended before the budget was spent, if they did."""
     if not campaign.stopped:
         return None
-    spent = sum(trial.confirms is None and trial.origin != "known" for trial in campaign.trials)
-    return f"{plan.stop}: {plan.problem.budget.explored - spent} of {plan.problem.budget.explored} were not needed"
+    spared = math.floor(plan.problem.budget.explored - campaign.spent)
+    return f"{plan.stop}: {spared} of {plan.problem.budget.explored} were not needed"
 
 
 def _goals(plan: Plan, campaign: Campaign) -> dict[str, Any]:
@@ -173,11 +174,11 @@ def _write_table(plan: Plan, campaign: Campaign, path: Path) -> None:
     )
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["trial", "origin", "confirms", "seed", "state", *plan.problem.space.names, *names])
+        table.writerow(["trial", "origin", "confirms", "reuses", "seed", "state", *plan.problem.space.names, *names])
         for trial in sorted(campaign.ended, key=lambda one: one.number):
             found = trial.outcome.properties if isinstance(trial.outcome, Measured) else {}
             state = "measured" if found else getattr(trial.outcome, "kind", "")
             place = [trial.values[name] for name in plan.problem.space.names]
-            confirms = "" if trial.confirms is None else trial.confirms
+            kin = ["" if one is None else one for one in (trial.confirms, trial.reuses)]
             cells = [found.get(name, "") for name in names]
-            table.writerow([trial.number, trial.origin, confirms, trial.seed, state, *place, *cells])
+            table.writerow([trial.number, trial.origin, *kin, trial.seed, state, *place, *cells])

@@ -64,7 +64,7 @@ def outcome_of(value: Mapping[str, Any], needed: Sequence[str] = ()) -> Outcome:
         return Failed("not_finite", "measurement", odd[0])
     if missing := [name for name in needed if name not in value["properties"]]:
         return Failed("not_measured", "measurement", f"{missing[0]} has no value in this electrode")
-    return Measured(value["properties"], value["electrode"], value["wall_s"])
+    return Measured(value["properties"], value["electrode"], value["wall_s"], value.get("stage_s", {}))
 
 
 def electrode_name(recipe: Recipe) -> str:
@@ -90,6 +90,7 @@ def _finished(electrode: Electrode, home: Home) -> dict[str, Any]:
         "properties": electrode.properties,
         "electrode": electrode.input_sha256,
         "wall_s": electrode.wall_s,
+        "stage_s": electrode.stage_s,
         "portrait": str(folder),
         "notes": list(electrode.notes),
         "stages": {name: str(path) for name, path in electrode.stages.items()},

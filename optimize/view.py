@@ -12,7 +12,7 @@ from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Origin
-from mesoforge.surrogate.table import Array, Surrogate, Table
+from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 
 if TYPE_CHECKING:
     from mesoforge.surrogate.viability import Viability
@@ -28,7 +28,8 @@ class View:
     X (n, d) and Y (n, k) are the measured trials' points and outputs, ``pending`` (p, d) and ``failed``
     (f, d) the points that are running and where physics failed. ``number`` is the trial to propose, ``seed`` is fresh
     for it, ``campaign_seed`` is not; ``start`` trials filled the space; ``reference`` (m,) is in scores. ``viability``
-    is learned from where physics failed; none as long as it did not.
+    is learned from where physics failed; none as long as it did not. ``groups`` (n,) name the measured trials' slurries
+    where several trials may share one.
     """
 
     space: Space
@@ -45,6 +46,7 @@ class View:
     surrogate: Surrogate | None = None
     viability: Viability | None = None
     tolerances: Tolerances | None = None
+    groups: Groups | None = None
 
     @property
     def dimensions(self) -> int:
@@ -74,7 +76,8 @@ class View:
     @property
     def table(self) -> Table:
         """The measured trials as training data."""
-        return Table(self.X, self.Y, self.objectives.outputs, categories=self.space.categories)
+        names, categories = self.objectives.outputs, self.space.categories
+        return Table(self.X, self.Y, names, categories=categories, groups=self.groups)
 
     def admissible(self, point: Array) -> bool:
         """Whether a point is allowed, new, and success there at least as probable as failure."""
