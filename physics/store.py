@@ -149,7 +149,7 @@ class Store:
         scratch = self._scratch(stage, name)
         try:
             if self.remote.fetch(_key(stage, name), scratch):
-                self._publish(scratch, stage, name, {})
+                self._publish(scratch, stage, name)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return self.get(stage, name)
