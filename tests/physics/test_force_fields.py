@@ -43,9 +43,9 @@ DEFAULT_VALUES = {
     "cbd_wet_modulus": 2.0,
     "wet_friction": 0.5,
     "wet_adhesion": 10.0,
-    "friction": 0.1,
-    "adhesion": 300.0,
-    "plasticity": 0.7,
+    "friction": 0.17,
+    "adhesion": 2000.0,
+    "plasticity": 0.9,
     "particle_strength": 500.0,
 }
 """Given again here: who changes a default means to, and renames what was made with it."""
@@ -86,7 +86,7 @@ def test_a_name_a_path_and_a_mapping_give_the_same_force_field(tmp_path: Path) -
     assert by_path == by_name_and_values
     assert values(by_path) == DEFAULT_VALUES | {"adhesion": 120.0, "friction": 0.2}
     assert by_path.name == "soft"
-    changed = Recipe.from_mapping({"force_field": {"base": str(path), "friction": 0.1}}).force_field
+    changed = Recipe.from_mapping({"force_field": {"base": str(path), "friction": 0.17}}).force_field
     assert values(changed) == DEFAULT_VALUES | {"adhesion": 120.0}
 
 
@@ -111,7 +111,7 @@ def test_a_value_that_is_changed_no_longer_rests_on_what_the_old_one_did() -> No
     assert changed.basis_of("adhesion") is None
     assert changed.basis_of("friction") == Recipe().force_field.basis_of("friction")
     assert changed.said("adhesion") == "force_field.adhesion (299 mJ/m2) is given in the recipe"
-    back = Recipe().with_values({"force_field.adhesion": 299.0}).with_values({"force_field.adhesion": 300.0})
+    back = Recipe().with_values({"force_field.adhesion": 299.0}).with_values({"force_field.adhesion": 2000.0})
     assert back == Recipe()
 
 
@@ -126,7 +126,7 @@ def test_an_electrode_is_named_by_values_and_not_by_their_basis(tmp_path: Path) 
 def test_what_an_electrode_s_notes_say_of_a_value_is_what_it_rests_on() -> None:
     said = " ".join(notes(Recipe()))
     assert "force_field.slurry_bead_factor (0.78) is fitted to two measured slurry densities" in said
-    assert "force_field.plasticity (0.7) is assumed (" in said
+    assert "force_field.plasticity (0.9) is assumed (" in said
     measured = " ".join(notes(Recipe.from_mapping({"force_field": {"wet_friction": RUBBED, "plasticity": 0.5}})))
     assert "force_field.wet_friction (0.4) is measured (a shear test)" in measured
     assert "force_field.plasticity (0.5) is given in the recipe" in measured
