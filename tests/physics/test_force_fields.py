@@ -43,7 +43,7 @@ DEFAULT_VALUES = {
     "cbd_wet_modulus": 2.0,
     "wet_friction": 0.5,
     "wet_adhesion": 10.0,
-    "friction": 0.17,
+    "friction": 0.27,
     "adhesion": 2000.0,
     "plasticity": 0.9,
     "particle_strength": 500.0,
@@ -86,7 +86,7 @@ def test_a_name_a_path_and_a_mapping_give_the_same_force_field(tmp_path: Path) -
     assert by_path == by_name_and_values
     assert values(by_path) == DEFAULT_VALUES | {"adhesion": 120.0, "friction": 0.2}
     assert by_path.name == "soft"
-    changed = Recipe.from_mapping({"force_field": {"base": str(path), "friction": 0.17}}).force_field
+    changed = Recipe.from_mapping({"force_field": {"base": str(path), "friction": 0.27}}).force_field
     assert values(changed) == DEFAULT_VALUES | {"adhesion": 120.0}
 
 
