@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.canvas import FIGURE_KINDS
 from mesoforge.experiments.study import Plan
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
@@ -53,9 +52,8 @@ def assessed(gp: GaussianProcess, plan: Plan, folder: Path) -> Json:
 
     found = trust(gp.table, fit_gp)
     value = _plain(found, plan.study.name, gp)
-    for kind in FIGURE_KINDS:
-        calibration_chart(found, (folder / FIGURES[0]).with_suffix(kind))
-        dependence_chart(gp, plan.problem.space, (folder / FIGURES[1]).with_suffix(kind))
+    calibration_chart(found, (folder / FIGURES[0]).with_suffix(""))
+    dependence_chart(gp, plan.problem.space, (folder / FIGURES[1]).with_suffix(""))
     (folder / FILE).write_text(json.dumps(value, indent=1), encoding="utf-8")
     return value | {"figures": [str(folder / name) for name in FIGURES]}
 

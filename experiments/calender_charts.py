@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -104,7 +105,7 @@ def calendering_film(pressing: Pressing, path: Path) -> Path:
     """
     from PIL import Image
 
-    frames = [Image.fromarray(_frame(pressing, row)).quantize(64) for row in _moments(pressing.curve)]
+    frames = [Image.fromarray(one).quantize(64) for one in _frames(pressing)]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     lasting = [_FRAME_MS] * (len(frames) - 1) + [_LAST_MS]
@@ -129,14 +130,18 @@ def _places(pressing: Pressing, row: int) -> Reals:
     return (1 - share) * here.position + share * there.position
 
 
-def _frame(pressing: Pressing, row: int) -> NDArray[np.uint8]:
-    """Draw one moment as a picture (rows, columns, RGB)."""
+def _frames(pressing: Pressing) -> Iterator[NDArray[np.uint8]]:
+    """Draw one moment after another as pictures (rows, columns, RGB)."""
     with style():
         figure, (volume, chart) = new_figure(7.4, 4.0, 1, 2)
         figure.set_dpi(_DPI)
-        _draw_slab(volume, pressing, row)
-        _draw_curve(chart, pressing.curve, row)
-        return _pixels(figure)
+        for row in _moments(pressing.curve):
+            volume.clear()
+            chart.clear()
+            _draw_slab(volume, pressing, row)
+            _draw_curve(chart, pressing.curve, row)
+            yield _pixels(figure)
+            figure.set_layout_engine("none")  # the first moment's room serves all
 
 
 def _draw_slab(axes: Axes, pressing: Pressing, row: int) -> None:

@@ -46,13 +46,21 @@ class NoPicture:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG or SVG, as the path ends, by way of a temporary name; same figures give same bytes."""
+    """Write a figure by way of a temporary name as the path ends, or as every kind where it has no ending.
+
+    Same figures give same bytes.
+
+    Returns:
+        The path; that of the first kind where there are several.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    kind = "svg" if path.suffix == ".svg" else "png"
-    dated = {"Date": None} if kind == "svg" else {"Software": None}
-    figure.savefig(part, format=kind, dpi=_DPI, metadata=dated, facecolor="white")
-    return part.replace(path)
+    written = [path] if path.suffix else [path.with_suffix(kind) for kind in FIGURE_KINDS]
+    for one in written:
+        part = one.with_name(f".{one.name}.{os.getpid()}")
+        dated = {"Date": None} if one.suffix == ".svg" else {"Software": None}
+        figure.savefig(part, format=one.suffix[1:], dpi=_DPI, metadata=dated, facecolor="white")
+        part.replace(one)
+    return written[0]
 
 
 def style() -> AbstractContextManager[None]:

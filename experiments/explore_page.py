@@ -200,7 +200,8 @@ def slices(values: Mapping[str, Value], output: str, explorer: Explorer) -> list
     figures = [_slice(cuts[one.name], one, values[one.name], output) for one in explorer.variables]
     for figure in figures:
         figure.update_yaxes(range=span)
-    return [dcc.Graph(figure=one, config={"displayModeBar": False}, responsive=True) for one in figures]
+    options = {"config": {"displayModeBar": False}, "responsive": True, "style": {"height": "18rem"}}
+    return [dcc.Graph(figure=one, **options) for one in figures]
 
 
 def _slice(cut: Slice, one: Variable, here: Value, output: str) -> go.Figure:
@@ -264,8 +265,14 @@ def progress(now: Progress, explorer: Explorer) -> list[Any]:
 def _made(now: Progress, explorer: Explorer) -> html.Div:
     said = explorer.foretell(varied(now.recipe, explorer.plan))["properties"] if now.recipe is not None else {}
     rows = [
-        (label(name), f"{shown(name, one['mean'])} ± {shown(name, one['sd'])}", shown(name, now.properties.get(name)))
+        (quantity(name).axis, f"{_bare(name, one['mean'])} ± {_bare(name, one['sd'])}", _bare(name, there))
         for name, one in said.items()
+        for there in (now.properties.get(name),)
     ]
     head = f"Made: electrode {now.electrode[:12]}"
     return html.Div([html.Div(head), _table([("", "foretold", "physics"), *rows])], className="card", role="status")
+
+
+def _bare(name: str, value: float | None) -> str:
+    """Return a property as people read it, without its unit."""
+    return "-" if value is None else number(value * quantity(name).scale)

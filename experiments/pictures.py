@@ -92,22 +92,22 @@ def view_3d(
 
 
 def pore_network_3d(
-    net: PoreNetwork, sides: tuple[float, float, float], periodic: Periodic, path: Path
+    net: PoreNetwork | None, sides: NDArray[np.float64], periodic: Periodic, path: Path
 ) -> Path | NoPicture:
-    """Render pores as spheres and throats as sticks, coloured by radius; ``sides`` are the volume's [um].
+    """Render pores as spheres and throats as sticks, coloured by radius; ``sides`` (3,) are the volume's [um].
 
     A throat through a side that closes is drawn as two stubs, each half of it.
 
     Returns:
         The picture, or why there is none.
     """
-    if not len(net.radius):
+    if net is None or not len(net.radius):
         return NoPicture("There are no pores.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "arrays.npz"
         starts, ends, throat = sticks(net, np.where(periodic, sides, np.inf))
-        shown = {"starts": starts, "ends": ends, "throat": throat, "sides": np.array(sides)}
+        shown = {"starts": starts, "ends": ends, "throat": throat, "sides": sides}
         np.savez(arrays, coords=net.coords, radius=net.inscribed, **shown)  # type: ignore[arg-type]  # names of arrays
         return _render(arrays, path, LIMIT_S)
 

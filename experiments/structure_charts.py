@@ -1,12 +1,14 @@
 """Pictures of one electrode's structure that take longer: pore sizes, orientation of particles, pore network, film.
 
-They are drawn when a report asks for them, into the electrode's folder.
+They are drawn when a report asks for them, into the electrode's folder; beside other work by
+``-m mesoforge.experiments.structure_charts HOME FOLDER RECIPE``.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesoforge.experiments.calender_charts import Pressing, calendering_film
-from mesoforge.experiments.canvas import COLOURS, FIGURE_KINDS, INK, NoPicture, new_figure, save, style
+from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pictures import pore_network_3d
 from mesoforge.physics.beads import Beads
@@ -42,33 +44,21 @@ def draw_structure(recipe: Recipe, home: Home, folder: Path) -> list[Path]:
     if not image.is_file():
         return []
     voxels = Voxels.load(image)
-    rose, sizes = partial(_orientation, voxels), partial(_pore_sizes, voxels)
-    tasks: dict[str, Callable[[Path], Path | NoPicture]] = {
-        **{f"pore_sizes{kind}": sizes for kind in FIGURE_KINDS},
-        **{f"orientation{kind}": rose for kind in FIGURE_KINDS},
-        "pore_network.png": partial(_network, voxels),
-        "calendering.gif": partial(_film, recipe, places),
+    net, sides = cache(partial(_network, voxels)), np.array(voxels.phase.shape) * voxels.edge
+    tasks: dict[str, Callable[[], Path | NoPicture]] = {
+        "pore_sizes.png": lambda: pore_sizes(local_diameters(voxels), net(), folder / "pore_sizes"),
+        "orientation.png": lambda: orientation_rose(particle_table(voxels).direction, folder / "orientation"),
+        "pore_network.png": lambda: pore_network_3d(net(), sides, voxels.periodic, folder / "pore_network.png"),
+        "calendering.gif": lambda: _film(recipe, places, folder / "calendering.gif"),
     }
     for name, draw in tasks.items():
         if not (folder / name).exists():
-            draw(folder / name)
+            draw()
     return [folder / name for name in tasks if (folder / name).exists()]
 
 
-def _pore_sizes(voxels: Voxels, path: Path) -> Path | NoPicture:
-    net = pore_network(voxels) if (voxels.phase == 0).any() else None
-    return pore_sizes(local_diameters(voxels), net, path)
-
-
-def _orientation(voxels: Voxels, path: Path) -> Path | NoPicture:
-    return orientation_rose(particle_table(voxels).direction, path)
-
-
-def _network(voxels: Voxels, path: Path) -> Path | NoPicture:
-    if not (voxels.phase == 0).any():
-        return NoPicture("There are no pores.")
-    nx, ny, nz = (n * voxels.edge for n in voxels.phase.shape)
-    return pore_network_3d(pore_network(voxels), (nx, ny, nz), voxels.periodic, path)
+def _network(voxels: Voxels) -> PoreNetwork | None:
+    return pore_network(voxels) if (voxels.phase == 0).any() else None
 
 
 def _film(recipe: Recipe, places: dict[str, Path], path: Path) -> Path | NoPicture:
@@ -169,3 +159,7 @@ def _draw_chance(axes: Axes, edges: NDArray[np.float64], spread: NDArray[np.floa
     for bound in (low, high):
         axes.plot(angle, bound, color=INK, ls=":", lw=1, zorder=4)
     axes.plot(angle, np.ones(len(angle)), color=INK, ls="--", lw=1, label="no order", zorder=4)
+
+
+if __name__ == "__main__":
+    draw_structure(Recipe.model_validate_json(sys.argv[3]), Home(Path(sys.argv[1])), Path(sys.argv[2]))

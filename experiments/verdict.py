@@ -8,7 +8,6 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mesoforge.experiments.canvas import FIGURE_KINDS
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.view import aim, best_row, trial_key, validation
 from mesoforge.optimize.baselines import nearest
@@ -67,11 +66,10 @@ def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> 
         fitted = campaign.surrogate()
         gp = fitted if isinstance(fitted, GaussianProcess) else None
         front = {trial.number: _spread(trial, plan, gp) for trial in campaign.pareto()}
-        for kind in FIGURE_KINDS:
-            pareto_front(campaign.trials, _goals(plan, campaign), front, folder / f"pareto_front{kind}")
-            prediction_against_physics(campaign.trials, wanted.outputs, folder / f"prediction_against_physics{kind}")
-            hypervolume_chart(campaign, folder / f"hypervolume{kind}")
-            parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / f"parallel_coordinates{kind}")
+        pareto_front(campaign.trials, _goals(plan, campaign), front, folder / "pareto_front")
+        prediction_against_physics(campaign.trials, wanted.outputs, folder / "prediction_against_physics")
+        hypervolume_chart(campaign, folder / "hypervolume")
+        parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / "parallel_coordinates")
         if gp is not None:
             _draw_learned(plan, campaign, gp, folder)
 
@@ -93,9 +91,8 @@ def _draw_learned(plan: Plan, campaign: Campaign, gp: GaussianProcess, folder: P
     space = plan.problem.space
     through, shares = chosen_inputs(plan, campaign), indices(plan, gp)
     cuts = {name: cut(gp, space, through, name) for name in space.names}
-    for kind in FIGURE_KINDS:
-        slices_chart(cuts, space.variables, through, folder / f"slices{kind}")
-        sensitivity_chart(shares, folder / f"sensitivity{kind}")
+    slices_chart(cuts, space.variables, through, folder / "slices")
+    sensitivity_chart(shares, folder / "sensitivity")
 
 
 def _stopped(plan: Plan, campaign: Campaign) -> str | None:

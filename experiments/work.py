@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from mesoforge.experiments.canvas import FIGURE_KINDS
 from mesoforge.experiments.home import Home
 from mesoforge.optimize.trial import Failed, Measured, Outcome
 from mesoforge.physics.calendering import LOAD
@@ -125,10 +124,9 @@ def _portray(electrode: Electrode, folder: Path) -> None:
     shares = {"pore": "pore", "active_material": "active material", "cbd": "CBD"}
     fractions = {shown: along.fractions[name] for name, shown in shares.items()}
     loading = int(np.sum(curve[:, 0] == LOAD))
-    for kind in FIGURE_KINDS:
-        cross_section(voxels.phase, voxels.particle, voxels.edge, folder / f"cross_section{kind}")
-        phase_profile(along.height, fractions, folder / f"phase_profile{kind}")
-        stress_thickness(curve[:, 1], curve[:, 2], folder / f"stress_thickness{kind}", loading)
+    cross_section(voxels.phase, voxels.particle, voxels.edge, folder / "cross_section")
+    phase_profile(along.height, fractions, folder / "phase_profile")
+    stress_thickness(curve[:, 1], curve[:, 2], folder / "stress_thickness", loading)
     view_3d(voxels.phase, voxels.particle, voxels.edge, folder / "view_3d.png")
     _write_recipe(electrode.recipe, folder)
     _write_log(electrode, folder / "lammps_log.txt")

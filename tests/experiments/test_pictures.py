@@ -133,6 +133,13 @@ def test_the_same_electrode_gives_the_same_bytes(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
 
 
+def test_a_path_without_an_ending_gets_every_kind(tmp_path: Path) -> None:
+    phase, _ = spheres()
+    assert cross_section(phase, None, 0.5, tmp_path / "section") == tmp_path / "section.png"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["section.png", "section.svg"]
+    assert (tmp_path / "section.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
 def test_a_real_electrode_is_drawn_with_its_particles(drawn: list[Figure], tmp_path: Path) -> None:
     phase = np.moveaxis(real("nmc_ct_calendered.npz"), 0, 2)
     particle = np.moveaxis(real("nmc_ct_calendered_particle_labels.npz", "labels"), 0, 2) * (phase == 1)

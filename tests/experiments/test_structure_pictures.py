@@ -110,7 +110,7 @@ def test_shares_of_pore_sizes_are_of_all(drawn: list[Figure], tmp_path: Path) ->
 
 
 def test_the_pore_network_is_rendered(tmp_path: Path) -> None:
-    path = pore_network_3d(network(), (2.0, 2.0, 6.0), (True, True, False), tmp_path / "network.png")
+    path = pore_network_3d(network(), np.array([2.0, 2.0, 6.0]), (True, True, False), tmp_path / "network.png")
     if isinstance(path, NoPicture):
         pytest.skip(path.reason)
     from matplotlib.image import imread
