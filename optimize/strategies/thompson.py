@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mesoforge.optimize.pareto import hypervolume, pareto_mask
@@ -15,6 +18,7 @@ from mesoforge.surrogate.door import NUMERICS, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
 from mesoforge.surrogate.table import Array
 
+Rows: TypeAlias = npt.NDArray[np.intp]
 CANDIDATES = 256
 """Points of a draw that fill the space; as many more lie about the best that were measured."""
 MOST_WEIGHED = 16
@@ -59,12 +63,12 @@ def _candidates(view: View) -> Array:
     rng, spread = np.random.default_rng(view.seed), sobol_points(view.dimensions, view.seed, CANDIDATES)
     best = view.X[_best(view)]
     near = best[rng.integers(len(best), size=CANDIDATES)]
-    widths = np.exp(rng.uniform(*np.log(NEAR), size=(CANDIDATES, 1)))
+    widths = np.exp(rng.uniform(math.log(NEAR[0]), math.log(NEAR[1]), size=(CANDIDATES, 1)))
     moved = np.clip(near + widths * rng.standard_normal(near.shape), 0, 1)
     return view.space.allowed(np.vstack([spread, moved]))
 
 
-def _best(view: View) -> Array:
+def _best(view: View) -> Rows:
     """Return the rows of the measured trials about which more is sought."""
     kept = np.flatnonzero(view.objectives.excess(view.Y) == 0)
     if view.objectives.one_aim or not len(kept):
@@ -82,7 +86,7 @@ def _drawn(gp: GaussianProcess, points: Array, seed: int) -> Array:
 def _order(drawn: Array, view: View) -> list[int]:
     """Return the rows of a draw (n, k), the best first."""
     if view.objectives.one_aim:
-        return np.argsort(-view.rank(drawn), kind="stable").tolist()
+        return [int(row) for row in np.argsort(-view.rank(drawn), kind="stable")]
     excess, scores = view.objectives.excess(drawn), view.objectives.scores(drawn)
     kept = np.flatnonzero(excess == 0)
     front = kept[pareto_mask(scores[kept])] if len(kept) else kept
