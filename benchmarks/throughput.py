@@ -161,7 +161,8 @@ class ByProcessorTime:
     def submit(self, number: int, _: Work, values: Mapping[str, Any], root: str) -> None:  # noqa: ARG002 - a pool's
         """Start a run."""
         recipe, began = Recipe.from_mapping(values), self.now
-        took = self._seconds * np.random.default_rng(recipe.seed).uniform(1 - SPREAD, 1 + SPREAD)
+        spread = SPREAD if self.slots > 2 else 0.0
+        took = self._seconds * np.random.default_rng(recipe.seed).uniform(1 - spread, 1 + spread)
         self.spans.append((began, began + took))
         value = {"properties": stand_in.properties(recipe), "electrode": electrode_name(recipe), "wall_s": took}
         heapq.heappush(self._due, (began + took, number, value))
@@ -201,7 +202,8 @@ def main() -> None:
     if given.without_mlflow:
         view.Tracker = _away  # type: ignore[assignment, misc]
     if given.pair:
-        one, two = (measured(f"w{n}", given.runs, n, given.pair) for n in (1, 2))
+        pool = ByProcessorTime if given.processor_time else None
+        one, two = (measured(f"w{n}", given.runs, n, given.pair, pool) for n in (1, 2))
         ratio = {"ratio": round(two["runs per hour"] / one["runs per hour"], 3)}
         print(json.dumps({"one": one, "two": two} | ratio, indent=1))
     if given.quality:
