@@ -51,8 +51,8 @@ RETRIED = ("crashed", "timeout", "infrastructure")
 REAL_LIMIT_S = 90
 PATIENCE_S = 1800.0
 FIXED = {
-    "driver killed": 2, "worker killed": 4, "segfault": 10, "hang": 5, "out of memory": 8, "disk full": 8,
-    "file cut short": 6, "tracking server away": 1, "second driver": 2, "clock set": 2,
+    "driver killed": 2, "worker killed": 4, "segfault": 14, "hang": 5, "out of memory": 12, "disk full": 12,
+    "file cut short": 10, "tracking server away": 1, "second driver": 2, "clock set": 2,
 }  # fmt: skip
 ADAPTIVE = FIXED | {"segfault": 3, "hang": 2, "out of memory": 4, "disk full": 4, "file cut short": 3}
 REAL = ("driver killed", "worker killed", "segfault", "out of memory", "hang", "file cut short", "second driver")
@@ -200,12 +200,13 @@ class Dask:
         )
         while not self.file.exists():
             time.sleep(0.1)
-        self._workers = self._dask("worker", "--nworkers", "2", "--nthreads", "1", "--death-timeout", "5")
+        self._workers = self._dask("worker", "--nworkers", "2", "--nthreads", "1", "--death-timeout", "300")
 
     def lose(self) -> None:
-        """Kill the scheduler; the workers end by themselves."""
+        """Kill the scheduler, and end the workers that are left."""
         self._scheduler.kill()
         self._scheduler.wait()
+        self._workers.terminate()
         self._workers.wait(PATIENCE_S)
 
     def stop(self) -> None:

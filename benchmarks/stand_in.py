@@ -49,18 +49,19 @@ def make(values: Mapping[str, Any], root: str) -> dict[str, Any]:
 
 
 def sleep(values: Mapping[str, Any], root: str) -> dict[str, Any]:
-    """Make an electrode by waiting; how long stands in the home folder."""
+    """Make an electrode by waiting; how long, and how much that varies, stands in the home folder."""
     recipe, began = Recipe.from_mapping(values), time.time()
-    time.sleep(float((Path(root) / "seconds.txt").read_text(encoding="utf-8")))
+    mean, spread = map(float, (Path(root) / "seconds.txt").read_text(encoding="utf-8").split())
+    time.sleep(mean * np.random.default_rng(recipe.seed).uniform(1 - spread, 1 + spread))
     with (Path(root) / "spans.txt").open("a", encoding="utf-8") as log:
         log.write(f"{began} {time.time()}\n")
     return {"properties": properties(recipe), "electrode": electrode_name(recipe), "wall_s": time.time() - began}
 
 
-def properties(recipe: Recipe) -> dict[str, float]:
+def properties(recipe: Recipe, noise: float = 0.002) -> dict[str, float]:
     """Return properties in closed form; the seed moves them a little."""
-    noise = np.random.default_rng(recipe.seed).normal(0, 0.002)
-    porosity = 0.55 - 0.12 * math.log10(recipe.calendering.pressure or 1.0) + float(noise)
+    moved = np.random.default_rng(recipe.seed).normal(0, noise)
+    porosity = 0.55 - 0.12 * math.log10(recipe.calendering.pressure or 1.0) + float(moved)
     tortuosity = 1.5 / porosity + 10 * (1 - recipe.formulation.active_material)
     return dict.fromkeys(PROPERTIES, 1.0) | {"porosity": porosity, "tortuosity_factor_z": tortuosity}
 

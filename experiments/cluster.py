@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from mesoforge.experiments.workers import marked, mismatch, report
 
 CONNECT_S: Final = 20.0
 """How long a scheduler that is there may take to answer."""
+ALONE_S: Final = 60.0
+"""How long a scheduler may be without workers before somebody is told."""
 Say = Callable[[str], None]
 
 
@@ -77,6 +79,7 @@ def _opened(where: Where, demand: Demand) -> Iterator[DaskPool]:
         else:
             with _client(_address(where.address), where) as client:
                 crew = Checked(client, place)
+                crew.tend = Deserted(where, demand.complain).tend  # type: ignore[method-assign]
                 yield _manned(DaskPool(client, demand.runs, crew, where.run_limit_s), crew, where)
 
 
@@ -125,6 +128,28 @@ class Checked(Steady):
         return ""
 
 
+class Deserted(Steady):
+    """Says so when all workers of a scheduler that somebody else keeps have been gone for a while: it is waited on."""
+
+    def __init__(self, where: Where, complain: Say) -> None:
+        """Begin with all present."""
+        self._where, self._complain = where, complain
+        self._since: float | None = None
+        self._said = False
+
+    def tend(self, present: Mapping[str, str], busy: frozenset[str], tasks: int) -> None:  # noqa: ARG002 - a crew's
+        """Be told who is there."""
+        now = time.monotonic()
+        self._since = None if present else self._since or now
+        if self._since is None:
+            self._said = False
+        elif not self._said and now - self._since > ALONE_S:
+            self._said = True
+            self._complain(
+                f"all workers of {self._where.shown} are gone; the study waits for others{_start(self._where)}"
+            )
+
+
 def _manned(pool: DaskPool, crew: Checked, where: Where) -> DaskPool:
     """Wait until a worker may take part, and return the pool.
 
@@ -146,7 +171,7 @@ def _manned(pool: DaskPool, crew: Checked, where: Where) -> DaskPool:
 
 def _advice(where: Where, crew: Checked) -> str:
     if crew.jobs is None:
-        return f": start some with 'dask worker {where.address} --nworkers 4 --nthreads 1'."
+        return _start(where)
     says = f"; the queue says {crew.jobs.state or 'nothing of its jobs'}"
     if where.interface:
         return f"{says}: look there and at the jobs' logs in the home folder's 'jobs', or raise where.patience_s."
@@ -154,3 +179,7 @@ def _advice(where: Where, crew: Checked) -> str:
         f"{says}, and this process listens on 127.0.0.1 alone: where jobs run on other machines give where.interface, "
         "the network between them (as in ib0), or raise where.patience_s if the queue is long."
     )
+
+
+def _start(where: Where) -> str:
+    return f": start some with 'dask worker {where.address} --nworkers 4 --nthreads 1'."

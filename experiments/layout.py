@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.design import (
-    Name,
     Point,
     grid,
     gridded_space,
@@ -22,44 +21,8 @@ from mesoforge.experiments.design import (
 from mesoforge.optimize.problem import Budget, Planned
 from mesoforge.optimize.space import Space
 
-
-class Asked(Protocol):
-    """What of a study lays it down."""
-
-    @property
-    def variables(self) -> Mapping[str, Mapping[str, Any]]:
-        """What is varied."""
-        ...
-
-    @property
-    def input_constraints(self) -> Sequence[str]:
-        """What variables must keep together."""
-        ...
-
-    @property
-    def derived(self) -> Mapping[str, str]:
-        """What follows from variables."""
-        ...
-
-    @property
-    def design(self) -> Name:
-        """Which points a sample has."""
-        ...
-
-    @property
-    def points(self) -> Sequence[Mapping[str, Any]] | str:
-        """The points of a list."""
-        ...
-
-    @property
-    def seeds(self) -> Literal["fresh", "shared"]:
-        """Whose seeds the points have."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """The campaign's seed."""
-        ...
+if TYPE_CHECKING:
+    from mesoforge.experiments.study import Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +36,7 @@ class Layout:
     name: str = ""
 
 
-def lay_down(study: Asked, kind: str, budget: Mapping[str, int], folder: Path) -> Layout:
+def lay_down(study: Study, kind: str, budget: Mapping[str, int], folder: Path) -> Layout:
     """Return the layout of a study.
 
     Raises:
@@ -87,7 +50,7 @@ def lay_down(study: Asked, kind: str, budget: Mapping[str, int], folder: Path) -
     return _plain(study, space, budget) if points is None else _planned(study, space, points, budget)
 
 
-def _optimization(study: Asked, budget: Mapping[str, int]) -> Layout:
+def _optimization(study: Study, budget: Mapping[str, int]) -> Layout:
     odd = {"design": study.design != "sobol", "points": bool(study.points), "seeds": study.seeds != "fresh"}
     if wrong := next((key for key, is_odd in odd.items() if is_odd), ""):
         raise InputError(f"'{wrong}' is of samples, and this study is optimized: remove it, or use 'mesoforge sample'.")
@@ -96,7 +59,7 @@ def _optimization(study: Asked, budget: Mapping[str, int]) -> Layout:
     return Layout(space, Budget(**given))
 
 
-def _space(study: Asked, variables: Mapping[str, Mapping[str, Any]]) -> Space:
+def _space(study: Study, variables: Mapping[str, Mapping[str, Any]]) -> Space:
     return Space.from_mapping(variables, study.input_constraints, study.derived)
 
 
@@ -104,7 +67,7 @@ def _default(space: Space) -> int:
     return 2 * (len(space.names) + 1)
 
 
-def _given(study: Asked, folder: Path) -> tuple[Space, list[Point] | None]:
+def _given(study: Study, folder: Path) -> tuple[Space, list[Point] | None]:
     """Return the space, and the points that the file itself lists."""
     if (study.design == "list") is not bool(study.points):
         raise InputError("a design that is a list, and no other, has points: give both 'design: list' and 'points'.")
@@ -123,7 +86,7 @@ def _parts(budget: Mapping[str, int], default: int) -> int:
     return sum(given) if given else default
 
 
-def _plain(study: Asked, space: Space, budget: Mapping[str, int]) -> Layout:
+def _plain(study: Study, space: Space, budget: Mapping[str, int]) -> Layout:
     """Return the layout of points that fill a space; a plain Sobol sequence needs none laid down."""
     count, replicates = _parts(budget, _default(space)), budget.get("replicates", 1)
     if study.design == "sobol" and replicates == 1 and study.seeds == "fresh":
@@ -137,7 +100,7 @@ def _plain(study: Asked, space: Space, budget: Mapping[str, int]) -> Layout:
     return _planned(study, space, spread(study.design, space, count, study.seed), {"replicates": replicates})
 
 
-def _planned(study: Asked, space: Space, points: list[Point], budget: Mapping[str, int]) -> Layout:
+def _planned(study: Study, space: Space, points: list[Point], budget: Mapping[str, int]) -> Layout:
     replicates, shared = budget.get("replicates", 1), study.seeds == "shared"
     if (count := _parts(budget, len(points))) != len(points):
         raise InputError(

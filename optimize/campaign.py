@@ -17,6 +17,7 @@ from mesoforge.optimize.journal import FORMAT, Event, Journal
 from mesoforge.optimize.learning import (
     estimates,
     groups,
+    in_steps,
     measured,
     points,
     properties,
@@ -180,8 +181,15 @@ class Campaign:
         return confirmed(self.objectives, some, self._reference)
 
     def surrogate(self) -> Surrogate | None:
-        """Return the surrogate of all measured trials, if it is wanted and they are enough."""
-        return self._learned(self.measured)
+        """Return the surrogate of all measured trials, if it is wanted and they are enough.
+
+        Where the strategy has it be fitted in steps, that of the trials measured first, until all are explored.
+        """
+        growth: float = getattr(self._strategy, "growth", 0.0)
+        if not growth or self._explored_all():
+            return self._learned(self.measured)
+        first = measured(self.ended)[: in_steps(len(self.measured), growth)]
+        return self._learned(tuple(sorted(first, key=lambda trial: trial.number)))
 
     # What happens
 

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 TRIES = 64  # Sobol points that may stand in for a proposal that is not admissible
 
 
+def in_steps(rows: int, growth: float) -> int:
+    """Return how many of so many rows are learned from, where a surrogate is fitted anew when they grew by a share."""
+    fitted = 0
+    while (following := max(fitted + 1, int(fitted * (1 + growth)))) <= rows:
+        fitted = following
+    return fitted
+
+
 def measured(trials: Iterable[Trial]) -> tuple[Trial, ...]:
     """Return the trials that have properties."""
     return tuple(trial for trial in trials if isinstance(trial.outcome, Measured))

@@ -17,6 +17,7 @@ STRATEGIES = {
     "pso": ("mesoforge.optimize.strategies.pso", "PSO"),
     "random": ("mesoforge.optimize.strategies.random", "RANDOM"),
     "sobol": ("mesoforge.optimize.strategies.sobol", "SOBOL"),
+    "thompson": ("mesoforge.optimize.strategies.thompson", "THOMPSON"),
 }
 ONE_AIM = ("cma-es", "pso")
 """Strategies that follow one number."""

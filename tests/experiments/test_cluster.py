@@ -17,7 +17,7 @@ import toys
 from mesoforge import __version__
 from mesoforge.errors import InputError
 from mesoforge.experiments import workers
-from mesoforge.experiments.cluster import Demand, pool_at
+from mesoforge.experiments.cluster import Demand, Deserted, pool_at
 from mesoforge.experiments.pool import SchedulerLostError
 from mesoforge.experiments.runner import run
 from mesoforge.experiments.where import Where
@@ -170,6 +170,19 @@ def stop_workers(made: Dask) -> None:
     """End the workers alone."""
     made.workers.send_signal(signal.SIGTERM)
     made.workers.wait(PATIENCE_S)
+
+
+def test_a_study_that_all_workers_left_says_that_it_waits_once_for_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    said, clock = list[str](), [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    crew = Deserted(Where(kind="scheduler", address="tcp://127.0.0.1:1"), said.append)
+    there = {1: {"a": "0"}, 91: {"a": "0"}}
+    for now, told in ((1, 0), (2, 0), (50, 0), (63, 1), (90, 1), (91, 1), (100, 1), (170, 2)):
+        clock[0] = float(now)
+        crew.tend(there.get(now, {}), frozenset(), 1)
+        assert len(said) == told
+    assert said[0].startswith("all workers of the Dask scheduler tcp://127.0.0.1:1 are gone; the study waits for")
+    assert "start some with 'dask worker tcp://127.0.0.1:1" in said[0]
 
 
 def test_a_scheduler_that_is_lost_stops_the_study_with_a_sentence_and_it_goes_on(dask: Dask, tmp_path: Path) -> None:

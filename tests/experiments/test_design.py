@@ -165,7 +165,7 @@ def test_a_slurry_that_several_points_share_is_made_once_and_first(pool: DaskPoo
         if trial.pending:
             order.append(trial.number)
 
-    run(given, plan, tmp_path, pool, toys.make_in_stages, watch)
+    run(given, plan, tmp_path, pool, toys.make_in_stages_slowly, watch)
     assert len(given.measured) == 9
     made = toys.stages_made(tmp_path)
     assert made == {"packing": 3, "slurry": 3, "drying": 3, "calendering": 9, "measurement": 9}
@@ -177,7 +177,7 @@ def test_a_slurry_that_several_points_share_is_made_once_and_first(pool: DaskPoo
 def test_two_drivers_that_want_the_same_slurry_at_once_make_it_once(tmp_path: Path) -> None:
     def one(name: str) -> None:
         plan = sample(**SHARED, name=name)
-        run(campaign(tmp_path / name, plan), plan, tmp_path, HerePool(), toys.make_in_stages, lambda _: None)
+        run(campaign(tmp_path / name, plan), plan, tmp_path, HerePool(), toys.make_in_stages_slowly, lambda _: None)
 
     threads = [threading.Thread(target=one, args=(name,)) for name in ("a", "b")]
     for thread in threads:

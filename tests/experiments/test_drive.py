@@ -30,7 +30,7 @@ from mesoforge.experiments.home import Home
 from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.runner import Work
 from mesoforge.experiments.study import SINGLE, Plan
-from mesoforge.experiments.tracking import Tracker, TrackingError, database
+from mesoforge.experiments.tracking import TrackingError, database
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.trial import Failed
 from mesoforge.physics.recipe import Recipe
@@ -62,10 +62,8 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create one empty database, which takes seconds, for all homes to copy."""
-    root = tmp_path_factory.mktemp("template")
-    Tracker(root, "template")
-    return database(root)
+    """An empty database of MLflow."""
+    return toys.template(tmp_path_factory)
 
 
 @pytest.fixture

@@ -73,6 +73,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.fixture
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of MLflow."""
+    return toys.template(tmp_path_factory)
+
+
+@pytest.fixture
 def kept(built: Home, tmp_path: Path) -> Home:
     """A copy of that home."""
     shutil.copytree(built.root, tmp_path / "home", copy_function=shutil.copy)
@@ -247,10 +253,11 @@ def packed(kept: Home, tmp_path: Path) -> Path:
 
 
 def test_a_study_that_was_archived_and_restored_is_the_same_and_goes_on(
-    kept: Home, packed: Path, tmp_path: Path
+    kept: Home, packed: Path, tmp_path: Path, template: Path
 ) -> None:
     new = Home(tmp_path / "elsewhere")
     assert restore(new, packed)["study"] == "toy"
+    shutil.copy(template, new.root)
     assert truth(new) == truth(kept)
     assert verify_store(new, remove=False)["damaged"] == []
     assert sync(new, "toy") == 2

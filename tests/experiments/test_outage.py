@@ -86,11 +86,17 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of MLflow."""
+    return toys.template(tmp_path_factory)
+
+
+@pytest.fixture
+def server(tmp_path: Path, template: Path) -> Iterator[Server]:
     """A server that runs."""
     made = Server(tmp_path / "server")
     made.home.mkdir()
-    Tracker(made.home, "template")
+    shutil.copy(template, made.home)
     made.start()
     yield made
     made.kill()
@@ -131,8 +137,9 @@ def test_a_server_that_goes_away_amid_a_study_misses_nothing_in_the_end(
 
 
 def test_mlflow_that_is_away_when_a_study_begins_is_told_all_of_it_when_it_is_back(
-    tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch, template: Path
 ) -> None:
+    shutil.copy(template, tmp_path)
     tries, seen = list[int](), list[set[str]]()
 
     def back_at_last(*arguments: Any) -> Tracker:  # noqa: ANN401 - a tracker's
@@ -208,24 +215,16 @@ SECRET = "hunter2-do-not-write-me-down"  # noqa: S105 - to be looked for
 
 
 def test_secrets_of_the_environment_are_written_nowhere(
-    tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch, template_database: Path
+    tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch, template: Path
 ) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "MY_TOKEN"):
         monkeypatch.setenv(name, SECRET)
-    shutil.copy(template_database, tmp_path)
+    shutil.copy(template, tmp_path)
     drive(toys.plan("sample", **SAMPLE), Home(tmp_path), lambda _: lambda _: None, lambda _: None, toys.make_in_stages)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 20
     assert database(tmp_path) in files
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
-
-
-@pytest.fixture
-def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database, made before there are secrets."""
-    root = tmp_path_factory.mktemp("template")
-    Tracker(root, "template")
-    return database(root)
 
 
 def test_a_password_in_the_servers_address_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

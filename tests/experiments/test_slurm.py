@@ -45,6 +45,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
         yield made
 
 
+@pytest.fixture
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of MLflow."""
+    return toys.template(tmp_path_factory)
+
+
 def demand(folder: Path, complain: Callable[[str], None] = lambda _: None) -> Demand:
     """Ask for two runs at a time in a home folder."""
     return Demand(2, 1, folder, complain)
@@ -71,7 +77,8 @@ def record(given: Campaign) -> dict[int, Any]:
     return found
 
 
-def test_a_study_whose_job_is_cancelled_makes_all_its_runs(cluster: Slurm, tmp_path: Path) -> None:
+def test_a_study_whose_job_is_cancelled_makes_all_its_runs(cluster: Slurm, tmp_path: Path, template: Path) -> None:
+    shutil.copy(template, tmp_path)
     plan, cancelled = toys.plan("sample", budget={"start": 24}, where=PLACE, strategy="sobol"), list[str]()
 
     def cancel(given: Campaign) -> Callable[[Trial], None]:

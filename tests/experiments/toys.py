@@ -9,7 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store
 
 if TYPE_CHECKING:
+    import pytest
     from mlflow.entities import Run
 
 STUDY: dict[str, Any] = {
@@ -41,6 +42,14 @@ WEAK = 0.965
 """Share of active material above which the toy electrode falls apart."""
 REASON = "[/3] beads of [red]2300[/red] left the volume"
 """Why it does; as in real life, it looks like markup."""
+
+
+@cache
+def template(folders: pytest.TempPathFactory) -> Path:
+    """Create one empty database of MLflow, which takes seconds, for all homes to copy."""
+    root = folders.mktemp("template")
+    Tracker(root, "template")
+    return database(root)
 
 
 def hear_ctrl_c() -> None:
@@ -69,12 +78,17 @@ def make(values: Mapping[str, Any], root: str) -> dict[str, Any]:
     return {"properties": properties(recipe), "electrode": electrode_name(recipe), "wall_s": 0.1}
 
 
-def make_in_stages(values: Mapping[str, Any], root: str) -> dict[str, Any]:
-    """Make a toy electrode through the real store, slowly, and write down each stage that is made and not found."""
+def make_in_stages(values: Mapping[str, Any], root: str, pause_s: float = 0.0) -> dict[str, Any]:
+    """Make a toy electrode through the real store, and write down each stage that is made and not found."""
     recipe, store = Recipe.from_mapping(values), Store(Path(root) / "store")
     for stage, inputs in identity(recipe).items():
-        store.obtain(stage, inputs, partial(_stage, stage, Path(root)))
+        store.obtain(stage, inputs, partial(_stage, stage, Path(root), pause_s))
     return make(values, root)
+
+
+def make_in_stages_slowly(values: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """Make a toy electrode in stages that take long enough for others to want them meanwhile."""
+    return make_in_stages(values, root, 0.15)
 
 
 def make_with_pictures(values: Mapping[str, Any], root: str) -> dict[str, Any]:
@@ -88,10 +102,10 @@ def make_with_pictures(values: Mapping[str, Any], root: str) -> dict[str, Any]:
     return made | {"portrait": str(folder), "stages": {"slurry": root}}
 
 
-def _stage(stage: str, root: Path, folder: Path) -> dict[str, Any]:
+def _stage(stage: str, root: Path, pause_s: float, folder: Path) -> dict[str, Any]:
     with (root / "stages.txt").open("a", encoding="utf-8") as log:
         log.write(f"{stage}\n")
-    time.sleep(0.2)
+    time.sleep(pause_s)
     (folder / "made.txt").write_text(stage, encoding="utf-8")
     return {"made": 1.0}
 

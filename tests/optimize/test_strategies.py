@@ -68,6 +68,33 @@ def test_one_objective_is_minimized_where_the_data_say() -> None:
     np.testing.assert_allclose(strategy("botorch").propose(view()), BOWLS[0], atol=0.08)
 
 
+def drawn(here: View, count: int) -> Array:
+    """Return proposals of draws from the posterior of one surrogate."""
+    fitted = replace(here, surrogate=fit_gp(here.table))
+    return np.array([strategy("thompson").propose(replace(fitted, seed=seed)) for seed in range(count)])
+
+
+def test_draws_for_many_workers_gather_about_the_optimum_and_differ() -> None:
+    points = drawn(view(), 16)
+    assert len(np.unique(points, axis=0)) == 16
+    assert np.median(np.linalg.norm(points - BOWLS[0], axis=1)) < 0.1
+
+
+def test_draws_for_many_workers_spread_along_the_front() -> None:
+    points = drawn(view(2, rows=16), 16)
+    line = BOWLS[1] - BOWLS[0]
+    along = (points - BOWLS[0]) @ line / (line @ line)
+    across = np.linalg.norm(points - BOWLS[0] - along[:, None] * line, axis=1)
+    assert np.median(across) < 0.1, "the best compromises lie between the two optima"
+    assert np.ptp(along) > 0.5
+
+
+def test_a_draw_keeps_limits_where_the_model_says_that_they_are_kept() -> None:
+    limited = Objectives.from_mapping({"y0": "minimize"}, {"y1": {"at_most": 0.15}})
+    points = drawn(replace(view(2, rows=16), objectives=limited), 8)
+    assert np.median(bowls(points, 2)[:, 1]) < 0.17
+
+
 def test_a_target_is_met_between_the_measurements() -> None:
     objectives = Objectives.from_mapping({"y0": {"match": 0.3, "tolerance": 0.01}})
     point = strategy("botorch").propose(replace(view(), objectives=objectives))
