@@ -110,7 +110,7 @@ def _limit(name: str) -> Json:
 def _goal(name: str) -> Json:
     about = _about(name)
     keys = {"goal": {"enum": ["minimize", "maximize", "match"]}}
-    keys |= dict.fromkeys(("match", "tolerance", "threshold"), _NUMBER)
+    keys |= dict.fromkeys(("match", "tolerance", "threshold", "weight"), _NUMBER)
     mapping = {"type": "object", "properties": keys, "additionalProperties": False}
     return {
         "description": f"{about.meaning} [{about.unit}]" if about.unit else about.meaning,

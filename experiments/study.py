@@ -80,7 +80,7 @@ class Study(Record):
     stop: str | None = None
     """When to end the proposals early, in words: ``hypervolume gained less than 1 % over 8 simulations``."""
     repeat: bool = False
-    """With one aim: whether a measured recipe is proposed once more where that tells more than a new one."""
+    """Whether a measured recipe is proposed once more, with a new seed, where that tells more than a new one."""
     reuse: bool = False
     """Whether a proposal may go on from a slurry or coating made before, where that gains more for its cost."""
     average_over: str | None = None

@@ -26,7 +26,7 @@ FileKind = Literal["optimize", "sample", "recipe"]
 KEYS: Final = (
     *("low", "high", "scale", "integer", "choices", "linear", "log"),
     *("at_least", "at_most", "between"),
-    *("goal", "match", "tolerance", "threshold", "minimize", "maximize"),
+    *("goal", "match", "tolerance", "threshold", "weight", "minimize", "maximize"),
 )
 """What variables, objectives and constraints are made of."""
 MOST: Final = 20

@@ -41,6 +41,7 @@ Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
 
 LEAST_TO_LEARN = 2  # measured trials; below, Sobol points are proposed
 MOST_TO_REPEAT = 16  # best trials of which one may be made again
+MANY_DRAWS, FEW_DRAWS = 128, 16  # for a repetition's worth; few where each hypervolume takes milliseconds
 AROUND = 32  # places within the tolerances of inputs
 LEAST_SHARE = 1e-3  # of an electrode: a smaller rest of the budget is none
 
@@ -62,8 +63,8 @@ class Campaign:
     probably fails.
 
     ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold. ``stop``
-    may end the proposals before the budget is spent. With ``repeat`` and one aim, a measured point is proposed once
-    more where that is expected to tell more of the best than the new point. The surrogate's noise is that of replicates
+    may end the proposals before the budget is spent. With ``repeat`` a measured point is proposed once more where that
+    is expected to tell more of the best than the new point. The surrogate's noise is that of replicates
     once these are enough.
 
     With ``reuse`` a proposal may go on from what an earlier trial made, with its seed, where that is expected to gain
@@ -88,7 +89,7 @@ class Campaign:
     ) -> None:
         self.problem = problem
         self._journal, self._learn, self._clock, self._stop = journal, learn, clock, stop
-        self._repeat = repeat and problem.objectives.one_aim
+        self._repeat = repeat
         check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
         if reuse:
@@ -391,9 +392,10 @@ class Campaign:
 
         if not self._repeat or self.pending or not isinstance(view.surrogate, GaussianProcess):
             return None
-        best = np.argsort(-view.ranked, kind="stable")[:MOST_TO_REPEAT]
+        best = np.array(best_first(self.objectives, view.Y, view.reference)[:MOST_TO_REPEAT])
         rows = best[np.sort(np.unique(view.X[best], axis=0, return_index=True)[1])]
-        chosen = worth_repeating(view.surrogate, view.X[rows], point, view.rank)
+        draws = MANY_DRAWS if self.objectives.one_aim or len(self.objectives) == 2 else FEW_DRAWS
+        chosen = worth_repeating(view.surrogate, view.X[rows], point, view.worth, draws)
         if chosen is None:
             return None
         trial = self._trial("repeat", view.X[rows[chosen]], view.surrogate)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.pareto import hypervolumes
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Origin
@@ -72,6 +73,15 @@ class View:
         """Return the same of any outputs (n, k)."""
         aim, excess = self.objectives.aims(Y)[:, 0], self.objectives.excess(Y)
         return np.asarray(np.where(excess > 0, aim.min(initial=0) - 1 - excess, aim))
+
+    def worth(self, Y: Array) -> Array:
+        """Return what sets of points are worth, (n,), by their outputs (n, j, k): the best aim, or the hypervolume."""
+        flat = Y.reshape(-1, Y.shape[-1])
+        if self.objectives.one_aim:
+            return np.asarray(self.rank(flat).reshape(Y.shape[:-1]).max(axis=1))
+        kept = self.objectives.feasible(flat)[:, None]
+        scores = np.where(kept, self.objectives.scores(flat), self.reference)
+        return hypervolumes(scores.reshape(*Y.shape[:-1], -1), self.reference)
 
     @property
     def table(self) -> Table:

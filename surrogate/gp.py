@@ -25,7 +25,7 @@ from mesoforge.surrogate.door import (
 from mesoforge.surrogate.kernel import Effects
 from mesoforge.surrogate.shared import left_out, shared_likelihood
 from mesoforge.surrogate.table import Array, Table, check_inputs
-from mesoforge.surrogate.validation import LeaveOneOut, some_rows
+from mesoforge.surrogate.validation import LeaveOneOut, parts, some_rows
 
 STATE = "state/"
 BLOCK = 128
@@ -91,8 +91,8 @@ def loo(gp: GaussianProcess) -> LeaveOneOut:
     So it is a little kind to small tables. Rows are left out one by one: replicates of a row stay in. Of a table with
     groups, each group is left out as a whole.
     """
-    if (groups := gp.table.groups) is not None:
-        means, variances = zip(*(left_out(model, gp, groups) for model in gp.models), strict=True)
+    if gp.table.groups is not None:
+        means, variances = zip(*(left_out(model, gp, parts(gp.table)) for model in gp.models), strict=True)
         return LeaveOneOut(gp.table.names, gp.table.Y, np.column_stack(means), np.sqrt(np.column_stack(variances)))
     with torch.no_grad(), calm():
         posteriors = [cast("GPyTorchPosterior", efficient_loo_cv(model).posterior) for model in gp.models]

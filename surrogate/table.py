@@ -78,6 +78,16 @@ def check_inputs(X: Array, dimensions: int) -> None:
         raise InputError("X holds numbers outside [0, 1], but points of the unit cube were due: scale X by its bounds")
 
 
+def check_noise_inferred(table: Table) -> None:
+    """Refuse a table that gives its noise, for models that infer it.
+
+    Raises:
+        InputError: It does.
+    """
+    if table.noise_variance is not None:
+        raise InputError("the table gives a noise variance, but it is inferred here: use fit_gp instead")
+
+
 def _check_shapes(table: Table) -> None:
     if table.X.ndim != 2 or table.Y.ndim != 2 or len(table.X) != len(table.Y):
         raise InputError(

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mesoforge.errors import InputError
-from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
+from mesoforge.surrogate.table import Array, Builder, Groups, Surrogate, Table
 
+LEAST_GROUPS = 5  # below, rows are left out one by one: to leave out a slurry would leave out next to all
 NORMAL_95 = 1.959964  # half width of the central 95 % of a normal distribution, in standard deviations
 
 
@@ -99,10 +100,19 @@ def conditions(X: Array) -> npt.NDArray[np.int64]:
     return np.unique(X, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def together(table: Table) -> npt.NDArray[np.int64]:
-    """Return a number (n,) that rows of one X or of one group have in common, and so on from row to row."""
+def parts(table: Table) -> Groups:
+    """Return a number (n,) that rows have in common which are left out at once: their group where these are enough."""
+    few = table.groups is None or len(np.unique(table.groups)) < LEAST_GROUPS
+    return np.arange(len(table)) if few or table.groups is None else table.groups
+
+
+def together(table: Table) -> Groups:
+    """Return a number (n,) that rows of one X or of one group have in common, and so on from row to row.
+
+    Where groups are few it is that of one X alone.
+    """
     kinds = conditions(table.X)
-    if table.groups is None:
+    if table.groups is None or len(np.unique(table.groups)) < LEAST_GROUPS:
         return kinds
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -122,5 +132,5 @@ def some_rows(table: Table, kept: npt.NDArray[np.bool_]) -> Table:
 
 def _without(table: Table, row: int) -> Table:
     """Return the table without a row, and without all that shares its error."""
-    kinds = np.arange(len(table)) if table.groups is None else table.groups
+    kinds = parts(table)
     return some_rows(table, kinds != kinds[row])

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from mesoforge.optimize.linear import Linear
-from mesoforge.optimize.objectives import together
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
 from mesoforge.optimize.stages import Branch, Reuse
@@ -236,12 +235,11 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
     from botorch.acquisition.objective import GenericMCObjective
 
-    scores, alone = _scores(view), len(view.objectives) == 1
+    scores = _scores(view)
     single = len(view.objectives.outputs) == 1
 
     def followed(samples: Tensor, X: Tensor | None = None) -> Tensor:
-        each = scores(samples, X)
-        return _averaged(each[..., 0] if alone else together(each), view)
+        return _averaged(view.objectives.joined(scores(samples, X)), view)
 
     return qLogNoisyExpectedImprovement(
         gp.models[0] if single else gp.model,

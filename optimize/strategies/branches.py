@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 LOOKS = 8
 """Places at which each branch is looked at."""
-MOST = 3
-"""Branches that are searched, the most promising ones."""
+HOPED, MOST = 12, 3
+"""Branches whose error is looked at, and that are searched: those that promise most."""
 STARTS = 4
+AT_ONCE = 256
 
 
 def best_for_its_cost(
@@ -35,13 +36,13 @@ def best_for_its_cost(
 
     What an electrode of an old slurry is worth is lessened by how much less it tells than one of a new slurry would.
     """
-    best, chosen = (_values(acquisition, fresh[None])[0], fresh), None
+    best: tuple[float, Array, Branch | None] = (float(_values(acquisition, fresh[None])[0]), fresh, None)
     for branch, starts in _promising(acquisition, gp, view, reuse):
         point = view.first_admissible(_local_optima(acquisition, view, branch, starts))
         if point is not None:
-            value = _worth(acquisition, gp, view, reuse, branch, point[None])[0]
-            best, chosen = max((best, chosen), ((value, point), branch), key=lambda offer: offer[0][0])
-    return best[1], chosen
+            adjusted = _values(acquisition, point[None]) + _adjustment(gp, view, reuse, branch, point[None])
+            best = max(best, (float(adjusted[0]), point, branch), key=lambda offer: offer[0])
+    return best[1], best[2]
 
 
 def _promising(
@@ -50,9 +51,16 @@ def _promising(
     """Return the branches that look best at a few places each, with their best places (k, d) to search from."""
     looks = [_places(view, branch) for branch in reuse.branches]
     some = [(branch, places) for branch, places in zip(reuse.branches, looks, strict=True) if len(places)]
+    if not some:
+        return []
+    values = np.split(
+        _values(acquisition, np.vstack([places for _, places in some])), np.cumsum([len(one) for _, one in some])[:-1]
+    )
+    hopes = [float(value.max()) - math.log(branch.share) for value, (branch, _) in zip(values, some, strict=True)]
     found = []
-    for branch, places in some:
-        worth = _worth(acquisition, gp, view, reuse, branch, places)
+    for row in np.argsort(-np.array(hopes), kind="stable")[:HOPED]:
+        branch, places = some[row]
+        worth = values[row] + _adjustment(gp, view, reuse, branch, places)
         order = np.argsort(-worth, kind="stable")
         found.append((float(worth[order[0]]), branch, places[order[:STARTS]]))
     found.sort(key=lambda one: -one[0])
@@ -66,18 +74,17 @@ def _places(view: View, branch: Branch) -> Array:
     return view.space.allowed(points)
 
 
-def _worth(
-    acquisition: AcquisitionFunction, gp: GaussianProcess, view: View, reuse: Reuse, branch: Branch, points: Array
-) -> Array:
-    """Return log acquisition less log cost at points (k, d) of a branch, lessened by what its slurry's error hides."""
+def _adjustment(gp: GaussianProcess, view: View, reuse: Reuse, branch: Branch, points: Array) -> Array:
+    """Return what to add to the log acquisition at points (k, d) of a branch: for its cost and what its error hides."""
     told = telling(gp, points, branch.group, (view.pending, reuse.pending))
-    return np.asarray(_values(acquisition, points) + np.log(told) - math.log(branch.share))
+    return np.asarray(np.log(told) - math.log(branch.share))
 
 
 def _values(acquisition: AcquisitionFunction, points: Array) -> Array:
+    """Return the log acquisition (n,) at points (n, d); next to nothing where it is no number."""
     with torch.no_grad():
-        values: Array = acquisition(tensor(points).unsqueeze(1)).numpy()
-    return np.nan_to_num(values, nan=-np.inf)
+        parts = [acquisition(part).numpy() for part in torch.split(tensor(points).unsqueeze(1), AT_ONCE)]
+    return np.asarray(np.nan_to_num(np.concatenate(parts), nan=-np.inf))
 
 
 def _local_optima(acquisition: AcquisitionFunction, view: View, branch: Branch, starts: Array) -> list[Array]:

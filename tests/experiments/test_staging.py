@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toys
@@ -20,7 +21,7 @@ from mesoforge.physics.manufacture import STAGES, identity
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store
 
-BOUNDS = {
+BOUNDS: dict[str, dict[str, Any]] = {
     "formulation.active_material": {"low": 0.92, "high": 0.97},
     "slurry.pressure": {"low": 0.1, "high": 0.2},
     "drying.cbd_nanoporosity": {"low": 0.4, "high": 0.6},
@@ -66,9 +67,9 @@ def test_what_follows_from_a_variable_counts_too_and_what_no_recipe_allows_is_sh
         ),
     ],
 )
-def test_a_study_that_can_reuse_nothing_is_refused(change: dict[str, object], words: str) -> None:
+def test_a_study_that_can_reuse_nothing_is_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        toys.plan(reuse=True, **change)
+        toys.plan("optimize", reuse=True, **change)
 
 
 def test_a_study_that_reuses_makes_each_slurry_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.stages import Stages, reusable, slurries
-from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
+from mesoforge.optimize.strategies import botorch
+from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial, Value
 from mesoforge.optimize.view import SAME
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
 
@@ -26,6 +28,15 @@ STAGES = Stages(tuple(COSTS), {"pressure": "calendering", "active_material": "pa
 CHEAP = replace(STAGES, costs=COSTS | {"drying": 200.0})
 """Where most of the time goes into drying."""
 CRACKED = Failed("unstable", "calendering", "The plane was lost.")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coarse() -> Iterator[None]:
+    """Search with little care: what is shared does not depend on it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("SAMPLES", 32), ("RESTARTS", 2), ("RAW_POINTS", 32), ("ITERATIONS", 15)):
+            patch.setattr(botorch, name, value)
+        yield
 
 
 def chance(*inputs: float) -> np.random.Generator:
@@ -152,9 +163,13 @@ def test_a_coating_that_is_being_made_may_be_gone_on_from_and_one_that_failed_ma
 
 
 def test_there_are_as_many_ways_on_as_stages_where_trials_may_part() -> None:
-    names = {"solids": {"low": 0.6, "high": 0.7}, "rate": {"low": 1, "high": 2}, "pressure": {"low": 5, "high": 150}}
+    names: dict[str, dict[str, object]] = {
+        "solids": {"low": 0.6, "high": 0.7},
+        "rate": {"low": 1, "high": 2},
+        "pressure": {"low": 5, "high": 150},
+    }
     stages = Stages(tuple(COSTS), {"solids": "packing", "rate": "drying", "pressure": "calendering"}, COSTS)
-    here = {"solids": 0.65, "rate": 1.5, "pressure": 20.0}
+    here: dict[str, Value] = {"solids": 0.65, "rate": 1.5, "pressure": 20.0}
     done = Measured({"porosity": 0.3})
     trials = [
         Trial(0, "bo", dict(here), 7, 0.0, outcome=done),
