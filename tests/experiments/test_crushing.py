@@ -34,7 +34,7 @@ def test_crushing_gives_a_table_by_direction_and_files_and_finds_them_again(
     assert status_of([*SMALL, *home]) == 0
     shown = capsys.readouterr().out
     assert "<110>" in shown
-    assert "no bond broken below 1000 MPa" in shown
+    assert "no bond broken below 500 MPa" in shown
 
 
 def test_a_width_that_cannot_be_tested_is_refused_in_one_sentence(

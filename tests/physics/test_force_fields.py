@@ -45,7 +45,7 @@ DEFAULT_VALUES = {
     "friction": 0.1,
     "adhesion": 300.0,
     "plasticity": 0.7,
-    "particle_strength": 1000.0,
+    "particle_strength": 500.0,
 }
 """Given again here: who changes a default means to, and renames what was made with it."""
 
