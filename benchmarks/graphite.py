@@ -47,9 +47,10 @@ TOUCHED = 0.5
 Values = dict[str, Any]
 
 
-def recipes(voxel: float) -> dict[str, Recipe]:
+def recipes(given: argparse.Namespace) -> dict[str, Recipe]:
     """Return the three coatings; of one formulation by volume of active material, one side and the same sizes."""
-    flakes = load_recipe(EXAMPLE).with_values({"numerics.voxel": voxel})
+    size = {"volume.side": given.side, "volume.mass_loading": given.loading, "numerics.voxel": given.voxel}
+    flakes = load_recipe(EXAMPLE).with_values(size)
     shapes = {"source": "synthetic", "sphericity": 0.75, "sphericity_sd": 0.04, "roughness": 0.12}
     lumps = flakes.with_values({f"particles.{name}": value for name, value in shapes.items()})
     nmc = {"materials.active": "nmc111", **heavier(flakes)}
@@ -88,7 +89,7 @@ def states(made: Electrode) -> Values:
 def study(given: argparse.Namespace) -> dict[str, dict[float, list[Values]]]:
     """Make all electrodes: per coating and pressure [MPa] one for each seed."""
     store, found = Store(Home(given.home).store), dict[str, dict[float, list[Values]]]()
-    for name, recipe in recipes(given.voxel).items():
+    for name, recipe in recipes(given).items():
         for pressure in given.pressures:
             for seed in range(1, given.seeds + 1):
                 made = manufacture(recipe.with_values({"calendering.pressure": pressure, "seed": seed}), store)
@@ -175,6 +176,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--pressures", type=numbers, default=[25.0, 100.0], help="MPa, parted by commas")
+    parser.add_argument("--side", type=float, default=14.0, help="of the volume [um]")
+    parser.add_argument("--loading", type=float, default=2.3, help="of the graphite coatings [mg/cm2]")
     parser.add_argument("--voxel", type=float, default=0.25, help="edge [um]")
     parser.add_argument("--home", type=Path, default=Path("mlruns"), help="where results are kept")
     parser.add_argument("--out", type=Path, default=Path("graphite.png"), help="figure")
