@@ -80,8 +80,8 @@ class Materials(Record):
 class Particles(Record):
     """Sizes and shapes of the secondary particles, and the size of the beads that they are made of."""
 
-    source: Literal["synthetic", "fitted"] = "synthetic"
-    """How shapes are generated without a library: lumpy and elongated, or with a real NMC electrode's statistics."""
+    source: Literal["synthetic", "platelets", "fitted"] = "synthetic"
+    """How shapes are generated without a library: lumpy and long, flat, or with a real NMC electrode's statistics."""
     sizes: str = "lognormal"
     """With a library: the sizes of the log-normal law below, ``library`` for its own, or a text file of diameters."""
     weighting: Literal["number", "volume"] = "number"
