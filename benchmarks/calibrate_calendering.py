@@ -1,14 +1,17 @@
 """Fit the calender and the contacts to measured porosities, and say how well that foretells what was left out.
 
-``python benchmarks/calibrate_calendering.py DATA [--home FOLDER] [--seeds N] [--workers N] [--write FILE]`` reads
+``python benchmarks/calibrate_calendering.py DATA [--home FOLDER] [--seeds N] [--foretell] [--write FILE]`` reads
 measured rows (CSV: am_wt_frac, solid_to_liquid_pct, calender_gap_um, porosity_before, thickness_before_um,
-porosity_after), simulates calendering over a grid of friction, pressure and permanent share, and fits three numbers:
-the machine's stiffness k in P = k (h - gap), the friction, and the permanent share of a contact's flattening. Heights
-are those of the whole coating, which keeps its mass: h = loading / (solid density (1 - porosity)); porosities are bulk
+porosity_after), simulates calendering over a grid of friction, pressure and adhesion, and fits three numbers: the
+machine's stiffness k in P = k (h - gap), the friction, and the adhesion of the carbon-binder domain (CBD); the
+permanent share of a contact's flattening is given (``--share``). A polynomial of second degree in friction and log
+pressure, and of first in log adhesion, averages over the seeds' noise between the points of the grid. Heights are
+those of the whole coating, which keeps its mass: h = loading / (solid density (1 - porosity)); porosities are bulk
 ones, since the loose faces of a thin volume are nothing beside a coating of 100 um. Leave-one-out errors stand beside
 those of two models without particles: the mean, and an exponential porosity-pressure law with the same machine.
-``--write`` keeps friction and share as a force field that a recipe can name, with what they were fitted to; the
-stiffness is the machine's own.
+``--foretell`` simulates formulations of 93 to 97 % with the fitted numbers and prints what the same calender would make
+of coatings of other thicknesses. ``--write`` keeps friction, adhesion and share as a force field that a recipe can
+name, with what they were fitted to; the stiffness is the machine's own.
 """
 
 from __future__ import annotations
@@ -27,8 +30,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from scipy.interpolate import RegularGridInterpolator
 from scipy.optimize import brentq, least_squares
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures
 
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.force_fields import ForceField, fitted, write_force_field
@@ -36,13 +41,17 @@ from mesoforge.physics.manufacture import manufacture
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store
 
-FRICTIONS, PRESSURES, SHARES = (0.05, 0.2, 0.4), (4.0, 15.0, 60.0, 200.0), (0.5, 0.9)
-INSIDE = ([0.01, FRICTIONS[0], SHARES[0]], [20.0, FRICTIONS[-1], SHARES[-1]])
-"""Bounds of stiffness, friction and share: nothing is extrapolated beyond the grid."""
-FITTED = ("friction", "plasticity")
+FRICTIONS, PRESSURES, ADHESIONS = (0.08, 0.16, 0.3), (4.0, 20.0, 100.0), (500.0, 2000.0)
+INSIDE = ([0.01, FRICTIONS[0], ADHESIONS[0]], [20.0, FRICTIONS[-1], ADHESIONS[-1]])
+"""Bounds of stiffness, friction and adhesion: nothing is extrapolated beyond the grid."""
+FITTED = ("friction", "adhesion")
+FORMULATIONS, STARTS, GAPS = (0.93, 0.94, 0.95, 0.96, 0.97), (100.0, 150.0, 200.0), (1.0, 44.0, 100.0)
+"""Shares of active material, thicknesses before [um] and roll gaps [um] that are foretold on request."""
+START_POROSITY = 0.47
+"""Porosity before calendering that is taken for these: it says only how much mass a thickness has."""
 """Parameters of the force field among the fitted numbers, which the stiffness precedes."""
 NAMES = ("calendering_pressure", "porosity_bulk_under_load", "porosity_bulk")
-LEAST, MOST = 0.05, 2000.0
+LEAST, MOST = 1.0, 300.0
 """Pressures between which the balance of machine and electrode is sought [MPa]."""
 
 
@@ -88,39 +97,50 @@ def simulated(task: tuple[dict[str, float], Path]) -> list[float]:
     return [math.nan] * len(NAMES) if isinstance(made, Failure) else [made.properties[name] for name in NAMES]
 
 
-def grid(seeds: int, root: Path, workers: int) -> np.ndarray:
-    """Simulate all of the grid, (frictions, pressures, shares, seeds, names)."""
-    points = list(itertools.product(FRICTIONS, PRESSURES, SHARES, range(1, seeds + 1)))
+def made_of(tasks: Sequence[tuple[dict[str, float], Path]], workers: int) -> list[list[float]]:
+    """Make the electrodes of some recipes, several at once."""
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(simulated, tasks))
+
+
+def grid(seeds: int, root: Path, workers: int, share: float) -> np.ndarray:
+    """Simulate all of the grid, (frictions, pressures, adhesions, seeds, names)."""
+    points = list(itertools.product(FRICTIONS, PRESSURES, ADHESIONS, range(1, seeds + 1)))
     tasks = [
         (
             {
                 "force_field.friction": friction,
-                "calendering.pressure": pressure,
+                "force_field.adhesion": adhesion,
                 "force_field.plasticity": share,
+                "calendering.pressure": pressure,
                 "seed": seed,
             },
             root,
         )
-        for friction, pressure, share, seed in points
+        for friction, pressure, adhesion, seed in points
     ]
-    order = sorted(range(len(tasks)), key=lambda i: (points[i][0], points[i][3]))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        made = dict(zip(order, pool.map(simulated, [tasks[i] for i in order]), strict=True))
+    order = sorted(range(len(tasks)), key=lambda i: points[i][3])  # a seed's coating is made once, first
+    made = dict(zip(order, made_of([tasks[i] for i in order], workers), strict=True))
     values = np.array([made[i] for i in range(len(tasks))])
-    return values.reshape(len(FRICTIONS), len(PRESSURES), len(SHARES), seeds, len(NAMES))
+    return values.reshape(len(FRICTIONS), len(PRESSURES), len(ADHESIONS), seeds, len(NAMES))
+
+
+def terms(friction: np.ndarray, pressure: np.ndarray, adhesion: np.ndarray) -> np.ndarray:
+    """Return what the porosities are linear in, (n, 9): second degree, but for the two adhesions first."""
+    f, p, a = friction, np.log(pressure), np.log(adhesion)
+    return np.column_stack([np.ones_like(f), f, p, a, f * f, p * p, f * p, f * a, p * a])
 
 
 def particle_law(found: np.ndarray) -> Law:
-    """Return porosities under load and after release, interpolated over friction, log pressure and share."""
-    mean = np.nanmean(found, axis=3)
-    axes = (np.array(FRICTIONS), np.log(PRESSURES), np.array(SHARES))
-    loaded, released = (
-        RegularGridInterpolator(axes, mean[..., i], bounds_error=False, fill_value=None) for i in (1, 2)
-    )
+    """Return porosities under load and after release by least squares over the grid and its seeds."""
+    axes = np.meshgrid(FRICTIONS, PRESSURES, ADHESIONS, range(found.shape[3]), indexing="ij")
+    values = found.reshape(-1, len(NAMES))
+    made = np.isfinite(values).all(axis=1)
+    weights = np.linalg.lstsq(terms(*(axis.ravel() for axis in axes[:3]))[made], values[made, 1:], rcond=None)[0]
 
     def law(numbers: np.ndarray, pressure: float) -> tuple[float, float]:
-        point = (numbers[1], math.log(pressure), numbers[2])
-        return float(loaded(point).item()), float(released(point).item())
+        loaded, released = terms(*(np.array([one]) for one in (numbers[1], pressure, numbers[2])))[0] @ weights
+        return float(loaded), float(released)
 
     return law
 
@@ -136,7 +156,7 @@ def foretold(law: Law, numbers: np.ndarray, row: Row) -> float:
 
     def excess(log_pressure: float) -> float:
         pressure = math.exp(log_pressure)
-        return numbers[0] * (row.height(law(numbers, pressure)[0]) - row.gap) - pressure
+        return float(numbers[0] * (row.height(law(numbers, pressure)[0]) - row.gap) - pressure)
 
     low, high = math.log(LEAST), math.log(MOST)
     if excess(low) <= 0 or excess(high) >= 0:
@@ -151,7 +171,10 @@ def fit(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tuple[lis
         return [foretold(law, numbers, row) - row.after for row in rows]
 
     starts = [[k, *start[1:]] for k in (0.1, 0.5, 2.0)]
-    tried = [least_squares(misses, one, bounds=bounds, x_scale=np.abs(one), diff_step=1e-3) for one in starts]
+    tried = [
+        least_squares(misses, one, bounds=bounds, x_scale=np.abs(one), diff_step=1e-3, ftol=1e-12, xtol=1e-12)
+        for one in starts
+    ]
     numbers: np.ndarray = min(tried, key=lambda found: found.cost).x
     return numbers
 
@@ -167,15 +190,16 @@ def left_out(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tupl
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Fitted stiffness, friction and permanent share, and the errors of the fit and of each row foretold by others."""
+    """Fitted stiffness, friction and adhesion, and the errors of the fit and of each row foretold by others."""
 
     numbers: np.ndarray
     rmse: float
     left_out: float
 
 
-def force_field(found: Fit, rows: Sequence[Row], data: str, seeds: int, name: str) -> ForceField:
-    """Return the default force field with the fitted friction and share, and what they rest on."""
+def force_field(found: Fit, rows: Sequence[Row], given: argparse.Namespace) -> ForceField:
+    """Return the default force field with the fitted friction and adhesion, the share, and what they rest on."""
+    data, seeds = given.data.name, given.seeds
     fitted_to = (
         f"released bulk porosity of {len(rows)} calendered electrodes ({data}), {seeds} seeds: RMSE {found.rmse:.4f}, "
         f"leave-one-out {found.left_out:.4f}"
@@ -184,7 +208,8 @@ def force_field(found: Fit, rows: Sequence[Row], data: str, seeds: int, name: st
     spans = dict(zip(values, zip(*(bounds[1:] for bounds in INSIDE), strict=True), strict=True))
     sources = {key: f"{fitted_to}; {searched(value, *spans[key])}" for key, value in values.items()}
     note = f"Holds together with calendering.stiffness {found.numbers[0]:.4g} MPa/um, which was fitted along."
-    return fitted(Recipe().force_field, values, sources, name, note)
+    base = Recipe().with_values({"force_field.plasticity": given.share}).force_field
+    return fitted(base, values, sources, given.write.stem, note)
 
 
 def searched(value: float, low: float, high: float) -> str:
@@ -198,11 +223,11 @@ def report(rows: Sequence[Row], found: np.ndarray) -> Fit:
     after = np.array([row.after for row in rows])
     mean = np.array([np.delete(after, i).mean() - value for i, value in enumerate(after)])
     whole = found[..., 2][np.isfinite(found[..., 2]).sum(axis=3) > 1]
-    spread = np.nanstd(whole, axis=1, ddof=1).mean()
-    print(f"standard deviation of seeds, released bulk porosity: {spread:.4f}")
+    if len(whole):
+        print(f"standard deviation of seeds, released bulk porosity: {np.nanstd(whole, axis=1, ddof=1).mean():.4f}")
     print(f"{int(np.isnan(found[..., 0]).sum())} of {found[..., 0].size} simulations failed")
     models = {
-        "particles": (particle_law(found), (0.5, 0.2, 0.8), INSIDE),
+        "particles": (particle_law(found), (0.5, 0.15, 1000.0), INSIDE),
         "exponential": (exponential, (0.5, 0.4, 0.03), ([0.01, 0.1, 0.0], [20.0, 0.9, 0.3])),
     }
     print("\n| model | fitted numbers | RMSE of the fit | leave-one-out RMSE |\n|---|---|---|---|")
@@ -214,12 +239,43 @@ def report(rows: Sequence[Row], found: np.ndarray) -> Fit:
         numbers = ", ".join(f"{value:.4g}" for value in fits[name])
         errors[name] = float(rmse), left_out(law, rows, start, bounds)
         print(f"| {name} | {numbers} | {rmse:.4f} | {errors[name][1]:.4f} |")
-    print("\nparticles: k [MPa/um], friction, permanent share; exponential: k, porosity at 1 MPa, slope per e-fold\n")
+    print("\nparticles: k [MPa/um], friction, adhesion [mJ/m2]; exponential: k, porosity at 1 MPa, slope per e-fold\n")
     print("| row | measured | particles | exponential |\n|---|---|---|---|")
     for row in rows:
         cells = [f"{foretold(models[name][0], fits[name], row):.4f}" for name in models]
         print(f"| {row.name} | {row.after:.4f} | {' | '.join(cells)} |")
     return Fit(fits["particles"], *errors["particles"])
+
+
+def foretell(found: Fit, given: argparse.Namespace) -> None:
+    """Simulate other formulations with the fitted numbers, and print what a calender would make of them."""
+    nature = {
+        "force_field.friction": found.numbers[1],
+        "force_field.adhesion": found.numbers[2],
+        "force_field.plasticity": given.share,
+    }
+    points = list(itertools.product(range(1, given.seeds + 1), FORMULATIONS, PRESSURES))
+    tasks = [
+        (nature | {"formulation.active_material": active, "calendering.pressure": pressure, "seed": seed}, given.home)
+        for seed, active, pressure in points
+    ]
+    values = np.array(made_of(tasks, given.workers))
+    made = np.isfinite(values).all(axis=1)
+    axes = np.array([[active, math.log(pressure)] for _, active, pressure in points])
+    surface = make_pipeline(PolynomialFeatures(2), LinearRegression()).fit(axes[made], values[made, 1:])
+    error = float(np.std(values[made, 2] - surface.predict(axes[made])[:, 1], ddof=6))
+    print(f"\nForetold released bulk porosities; single electrodes scatter by {error:.3f} around them\n")
+    print(f"| active material | thickness before, um | {' | '.join(f'gap {gap:g} um' for gap in GAPS)} |")
+    print("|---" * (2 + len(GAPS)) + "|")
+    for active, start in itertools.product(FORMULATIONS, STARTS):
+
+        def law(_: np.ndarray, pressure: float, active: float = active) -> tuple[float, float]:
+            loaded, released = surface.predict([[active, math.log(pressure)]])[0]
+            return float(loaded), float(released)
+
+        rows = [Row(gap, start, START_POROSITY, math.nan, "") for gap in GAPS]
+        cells = [f"{foretold(law, found.numbers, row):.3f}" if row.gap < start else "untouched" for row in rows]
+        print(f"| {active:g} | {start:g} | {' | '.join(cells)} |")
 
 
 def main() -> None:
@@ -228,13 +284,17 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="measured rows")
     parser.add_argument("--home", type=Path, default=Path("mlruns") / "calibration", help="where stages are kept")
     parser.add_argument("--seeds", type=int, default=3, help="electrodes per point of the grid")
+    parser.add_argument("--share", type=float, default=0.9, help="permanent share of a contact's flattening")
     parser.add_argument("--workers", type=int, default=1, help="electrodes made at once")
+    parser.add_argument("--foretell", action="store_true", help="also simulate other formulations, with the fit")
     parser.add_argument("--write", type=Path, metavar="FILE", help="YAML file for the fitted force field")
     given = parser.parse_args()
     rows = read(given.data)
-    best = report(rows, grid(given.seeds, given.home, given.workers))
+    best = report(rows, grid(given.seeds, given.home, given.workers, given.share))
+    if given.foretell:
+        foretell(best, given)
     if given.write:
-        write_force_field(force_field(best, rows, given.data.name, given.seeds, given.write.stem), given.write)
+        write_force_field(force_field(best, rows, given), given.write)
         print(f"\nForce field: {given.write}; mesoforge forcefield show {given.write}")
 
 

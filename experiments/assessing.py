@@ -52,8 +52,8 @@ def assessed(gp: GaussianProcess, plan: Plan, folder: Path) -> Json:
 
     found = trust(gp.table, fit_gp)
     value = _plain(found, plan.study.name, gp)
-    calibration_chart(found, folder / FIGURES[0])
-    dependence_chart(gp, plan.problem.space, folder / FIGURES[1])
+    calibration_chart(found, (folder / FIGURES[0]).with_suffix(""))
+    dependence_chart(gp, plan.problem.space, (folder / FIGURES[1]).with_suffix(""))
     (folder / FILE).write_text(json.dumps(value, indent=1), encoding="utf-8")
     return value | {"figures": [str(folder / name) for name in FIGURES]}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesoforge.errors import InputError
-from mesoforge.experiments.canvas import COLOURS, INK, new_figure, save, style
+from mesoforge.experiments.canvas import COLOURS, INK, legend, new_figure, save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ Reals = NDArray[np.float64]
 _WINDOW: Final = 0.04  # of the points of a stroke, over which its mean runs
 _FRAMES, _FRAME_MS, _LAST_MS = 36, 90, 1200
 _SLAB: Final = 1.5  # half thickness of the slab that the film shows (um)
-_DPI: Final = 90
+_DPI: Final = 110
 
 
 def stress_thickness(
@@ -49,12 +50,12 @@ def stress_thickness(
             axes.plot(thickness[part], pressure[part], color=colour, lw=0.5, alpha=0.3)
             axes.plot(*_running(thickness[part], pressure[part]), color=colour, lw=2, ls=dash, label=name)
         top = float(pressure[max(turn - 1, 0)])
-        _mark(axes, thickness[turn - 1], top, f"{thickness[turn - 1]:.1f} µm, {top:.3g} MPa at the end of loading")
+        _mark(axes, thickness[turn - 1], top, f"{thickness[turn - 1]:.1f} µm at the end of loading, {top:.3g} MPa")
         if turn < pressure.size:
             _draw_spring_back(axes, thickness[max(turn - 1, 0) :], float(pressure[-1]))
-        axes.set(xlabel="Thickness (µm)", ylabel="Pressure of the plane (MPa)")
-        axes.set_ylim(bottom=min(0.0, float(pressure.min())), top=1.15 * float(pressure.max()) or None)
-        axes.legend(loc="upper right")
+        axes.set(xlabel="Thickness (µm)", ylabel="Pressure on the coating (MPa)")
+        axes.set_ylim(bottom=min(0.0, float(pressure.min())), top=1.1 * float(pressure.max()) or None)
+        axes.legend(loc="upper right", fontsize=10)
         return save(figure, path)
 
 
@@ -73,18 +74,13 @@ def _running(x: Reals, y: Reals) -> tuple[Reals, Reals]:
 def _draw_spring_back(axes: Axes, released: Reals, pressure: float) -> None:
     """Draw how far the coating springs back from its thinnest."""
     thinnest, end = float(released.min()), float(released[-1])
-    _mark(
-        axes,
-        end,
-        pressure,
-        f"{end:.1f} µm after release: springs back {end - thinnest:.2g} µm ({end / thinnest - 1:.1%})",
-    )
+    back = f"{end - thinnest:.2g} µm, {100 * (end / thinnest - 1):.1f} %"
+    _mark(axes, end, pressure, f"{end:.1f} µm after release\n(springs back {back})", "s")
 
 
-def _mark(axes: Axes, x: float, y: float, words: str, rise: float = 7) -> None:
-    axes.plot([x], [y], "o", color=INK, ms=5, zorder=5)
-    back = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}  # or the curve would run through it
-    axes.annotate(words, (x, y), xytext=(9, rise), textcoords="offset points", fontsize=9.5, bbox=back, zorder=6)
+def _mark(axes: Axes, x: float, y: float, words: str, shape: str = "o") -> None:
+    """Mark a point that the legend explains: words beside it would lie on a curve sooner or later."""
+    axes.plot([x], [y], shape, color=INK, ms=6, zorder=5, label=words, clip_on=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ def calendering_film(pressing: Pressing, path: Path) -> Path:
     """
     from PIL import Image
 
-    frames = [Image.fromarray(_frame(pressing, row)).quantize(64) for row in _moments(pressing.curve)]
+    frames = [Image.fromarray(one).quantize(64) for one in _frames(pressing)]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     lasting = [_FRAME_MS] * (len(frames) - 1) + [_LAST_MS]
@@ -134,14 +130,18 @@ def _places(pressing: Pressing, row: int) -> Reals:
     return (1 - share) * here.position + share * there.position
 
 
-def _frame(pressing: Pressing, row: int) -> NDArray[np.uint8]:
-    """Draw one moment as a picture (rows, columns, RGB)."""
+def _frames(pressing: Pressing) -> Iterator[NDArray[np.uint8]]:
+    """Draw one moment after another as pictures (rows, columns, RGB)."""
     with style():
-        figure, (volume, chart) = new_figure(9.0, 4.6, 1, 2)
+        figure, (volume, chart) = new_figure(7.4, 4.0, 1, 2)
         figure.set_dpi(_DPI)
-        _draw_slab(volume, pressing, row)
-        _draw_curve(chart, pressing.curve, row)
-        return _pixels(figure)
+        for row in _moments(pressing.curve):
+            volume.clear()
+            chart.clear()
+            _draw_slab(volume, pressing, row)
+            _draw_curve(chart, pressing.curve, row)
+            yield _pixels(figure)
+            figure.set_layout_engine("none")  # the first moment's room serves all
 
 
 def _draw_slab(axes: Axes, pressing: Pressing, row: int) -> None:
@@ -162,17 +162,20 @@ def _draw_slab(axes: Axes, pressing: Pressing, row: int) -> None:
     axes.set(
         xlim=(0, width), ylim=(-0.04 * ceiling, ceiling), aspect="equal", ylabel="Height (µm)", xlabel="Width (µm)"
     )
+    legend(axes, ("active material", "CBD"))
 
 
 def _draw_curve(axes: Axes, curve: Reals, row: int) -> None:
     """Draw the curve so far, on axes that hold all of it."""
     thickness, pressure = _running(curve[:, 1], curve[:, 2])
     axes.plot(thickness, pressure, color="#cccccc", lw=1)
-    axes.plot(thickness[: row + 1], pressure[: row + 1], color=COLOURS["active material"], lw=2)
+    turn = int(np.sum(curve[:, 0] == 1))
+    for stroke, colour in ((slice(0, turn), COLOURS["active material"]), (slice(turn - 1, None), COLOURS["CBD"])):
+        axes.plot(thickness[: row + 1][stroke], pressure[: row + 1][stroke], color=colour, lw=2)
     axes.plot([thickness[row]], [pressure[row]], "o", color=INK, ms=6)
     words = "loading" if curve[row, 0] == 1 else "release"
     axes.set_title(f"{words}: {curve[row, 1]:.1f} µm, {pressure[row]:.3g} MPa", fontsize=11)
-    axes.set(xlabel="Thickness (µm)", ylabel="Pressure of the plane (MPa)")
+    axes.set(xlabel="Thickness (µm)", ylabel="Pressure on the coating (MPa)")
 
 
 def _pixels(figure: Figure) -> NDArray[np.uint8]:

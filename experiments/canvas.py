@@ -21,6 +21,9 @@ COLOURS: Final = {
 }
 """Told apart by colour-blind people too."""
 
+SERIES: Final = ("#2c6fbb", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#7d5a00")
+"""Curves beside one another (Okabe and Ito's colours), with `MARKERS` for who sees no colours."""
+MARKERS: Final = "osD^vX"
 INK: Final = "#222222"
 FIGURE_KINDS: Final = (".png", ".svg")
 """What charts are written as: for screens, and for papers and slides."""
@@ -43,13 +46,21 @@ class NoPicture:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG or SVG, as the path ends, by way of a temporary name; same figures give same bytes."""
+    """Write a figure by way of a temporary name as the path ends, or as every kind where it has no ending.
+
+    Same figures give same bytes.
+
+    Returns:
+        The path; that of the first kind where there are several.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    kind = "svg" if path.suffix == ".svg" else "png"
-    dated = {"Date": None} if kind == "svg" else {"Software": None}
-    figure.savefig(part, format=kind, dpi=_DPI, metadata=dated, facecolor="white")
-    return part.replace(path)
+    written = [path] if path.suffix else [path.with_suffix(kind) for kind in FIGURE_KINDS]
+    for one in written:
+        part = one.with_name(f".{one.name}.{os.getpid()}")
+        dated = {"Date": None} if one.suffix == ".svg" else {"Software": None}
+        figure.savefig(part, format=one.suffix[1:], dpi=_DPI, metadata=dated, facecolor="white")
+        part.replace(one)
+    return written[0]
 
 
 def style() -> AbstractContextManager[None]:

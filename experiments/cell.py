@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.canvas import COLOURS, new_figure, save, style
+from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.microstructure.particles import particle_table
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.voxels import Voxels
@@ -18,6 +19,8 @@ BASE: Final = "Xu2019"
 """PyBaMM's set for what the electrode does not tell: NMC532 against lithium, electrolyte and kinetics included."""
 USED: Final = 0.97800 - 0.09601
 """Share of its sites that the base's material fills from 4.2 to 3.5 V, its cut-offs."""
+SLOWEST, FASTEST = 0.01, 100.0
+"""C-rates that are allowed [1/h]."""
 FARADAY: Final = 96485.33
 """[C/mol]"""
 AREA_CM2: Final = 1.0
@@ -84,10 +87,13 @@ def discharge(told: Mapping[str, Any], rates: Sequence[float]) -> list[dict[str,
         [mWh/cm2], and the curve (capacity [mAh/cm2], voltage [V]).
 
     Raises:
-        InputError: a rate is not above 0, or PyBaMM is not installed.
+        InputError: a rate is out of range, or PyBaMM is not installed.
+        PhysicsError: its solver does not get through.
     """
-    if wrong := [rate for rate in rates if not 0.01 <= rate <= 100]:
-        raise InputError(f"a rate is {wrong[0]:g} but must be between 0.01 and 100 per hour: correct it.")
+    if wrong := [rate for rate in rates if not SLOWEST <= rate <= FASTEST]:
+        raise InputError(
+            f"a rate is {wrong[0]:g} but must be between {SLOWEST:g} and {FASTEST:g} per hour: correct it."
+        )
     pybamm = _pybamm()
     values = parameter_values(told)
     model = pybamm.lithium_ion.DFN({"working electrode": "positive"})
@@ -105,7 +111,10 @@ def _one(pybamm: Any, model: Any, values: Any, rate: float) -> dict[str, Any]:  
     import numpy as np
 
     simulation = pybamm.Simulation(model, parameter_values=values, C_rate=rate)
-    solution = simulation.solve([0, SLACK * 3600 / rate], initial_soc=1.0)
+    try:
+        solution = simulation.solve([0, SLACK * 3600 / rate], initial_soc=1.0)
+    except pybamm.SolverError as error:
+        raise PhysicsError("not_converged", f"PyBaMM at {rate:g}C: {error}") from None
     nominal = values["Nominal cell capacity [A.h]"] * 1000 / AREA_CM2
     capacity = solution["Discharge capacity [A.h]"].entries * 1000 / AREA_CM2
     voltage = solution["Voltage [V]"].entries

@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 Goal: TypeAlias = str | Mapping[str, Any]
 """As in a study file: "minimize", "maximize", or a mapping with "match" and "tolerance", or with "goal"."""
 
+Front: TypeAlias = Mapping[int, Mapping[str, float]]
 _PANELS_A_ROW: Final = 3
 _TICKS: Final = 6
 _NAMED: Final = 12  # points on the front that get their number; more would cover each other
 _TWO_SIGMA: Final = 2.0
 _DOT, _RING = 42.0, 120.0  # areas (points squared)
 _TARGET: Final = "#009e73"
+_PALE: Final = "#7d8590"
+_SPREAD: Final = "± 1 sd from seed to seed"
+_PLACES: Final = ((7, 6), (7, -13), (-16, 6), (-16, -13), (7, 18))  # where a number may stand beside its ring (points)
+_POINTS: Final = 72  # to an inch
+_WIDE, _HIGH = 16, 11  # of a number of two digits (points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,11 @@ _MARKS: Final = {
 }
 
 
-def pareto_front(
-    trials: Sequence[Trial], objectives: Mapping[str, Goal], front: Collection[int], path: Path
-) -> Path | NoPicture:
+def pareto_front(trials: Sequence[Trial], objectives: Mapping[str, Goal], front: Front, path: Path) -> Path | NoPicture:
     """Draw the measured trials, objective against objective; one objective alone is drawn against the trial's number.
 
-    ``front`` holds the numbers of the Pareto-optimal trials. A line leads from each trial to its confirmations.
+    ``front`` holds the Pareto-optimal trials by number, each with the standard deviations that another seed would have,
+    by objective, as far as they are known. A line leads from each trial to its confirmations.
     """
     shown = _measured(trials, objectives)
     if not shown:
@@ -105,7 +110,7 @@ def _panels(number: int) -> tuple[Figure, list[Axes]]:
 
 
 def _draw_pair(
-    axes: Axes, trials: list[Trial], pair: tuple[str, str], objectives: Mapping[str, Goal], front: Collection[int]
+    axes: Axes, trials: list[Trial], pair: tuple[str, str], objectives: Mapping[str, Goal], front: Front
 ) -> None:
     """Draw one objective against another."""
     _draw_goals(axes, pair, objectives)
@@ -114,6 +119,7 @@ def _draw_pair(
         some = [trial for trial in trials if trial.origin == origin]
         _scatter(axes, some, pair, mark)
     best = [trial for trial in trials if trial.number in front]
+    _draw_spread(axes, best, pair, front)
     _ring(axes, best, pair)
     axes.locator_params(axis="x", integer=not pair[0])
     axes.set(xlabel=_goal_label(pair[0], objectives), ylabel=_goal_label(pair[1], objectives))
@@ -130,15 +136,34 @@ def _points(trials: Sequence[Trial], pair: tuple[str, str]) -> tuple[list[float]
     return [_value(trial, x) for trial in trials], [_value(trial, y) for trial in trials]
 
 
+def _draw_spread(axes: Axes, trials: list[Trial], pair: tuple[str, str], front: Front) -> None:
+    """Draw how far another seed's electrode would lie from these."""
+    x, y = _points(trials, pair)
+    bars = [[front[one.number].get(name, 0.0) * quantity(name).scale for one in trials] for name in pair]
+    if any(map(any, bars)):
+        axes.errorbar(
+            x, y, bars[1], bars[0] if pair[0] else None, fmt="none", ecolor=_PALE, lw=1, zorder=1, label=_SPREAD
+        )
+
+
 def _ring(axes: Axes, trials: list[Trial], pair: tuple[str, str]) -> None:
-    """Ring the trials on the front and give their numbers."""
+    """Ring the trials on the front and give their numbers, where these do not cover each other."""
     if not trials:
         return
     x, y = _points(trials, pair)
     axes.scatter(x, y, s=_RING, facecolors="none", edgecolors=INK, lw=1.3, label="Pareto-optimal", zorder=4)
+    written: list[tuple[float, float]] = []
     for trial, *point in list(zip(trials, x, y, strict=True))[:_NAMED]:
-        place = (point[0], point[1])
-        axes.annotate(f"{trial.number}", place, xytext=(7, 6), textcoords="offset points", fontsize=9)
+        across, up = axes.transData.transform((point[0], point[1])) * _POINTS / axes.figure.dpi
+        free = (one for one in _PLACES if not any(_meet(across + one[0], up + one[1], *other) for other in written))
+        place = next(free, _PLACES[0])
+        written.append((across + place[0], up + place[1]))
+        axes.annotate(f"{trial.number}", (point[0], point[1]), xytext=place, textcoords="offset points", fontsize=9)
+
+
+def _meet(x: float, y: float, other_x: float, other_y: float) -> bool:
+    """Whether two numbers written at these places (points) would meet."""
+    return abs(x - other_x) < _WIDE and abs(y - other_y) < _HIGH
 
 
 def _draw_confirmation_lines(axes: Axes, trials: list[Trial], pair: tuple[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mesoforge.experiments.home import Home
+from mesoforge.experiments.staging import SHARES
 from mesoforge.experiments.study import SINGLE, Plan
 from mesoforge.optimize.journal import Journal
 from mesoforge.physics.balance import balance
@@ -21,8 +23,6 @@ from mesoforge.physics.store import Store, digest
 
 CORE_S_PER_BEAD: Final = 38 / 2430
 """Core-seconds per bead of a whole electrode, pictures and record included (docs/performance.md)."""
-SHARES: Final = {"packing": 0.01, "slurry": 0.14, "drying": 0.23, "calendering": 0.34, "measurement": 0.28}
-"""Shares of the stages in that time (docs/performance.md, the paper's electrode)."""
 LEAST_SEEN_S: Final = 2.0
 """Electrodes made in less were found in the store."""
 ALIKE: Final = 3.0
@@ -58,9 +58,11 @@ def study_cost(plan: Plan, home: Home) -> dict[str, Any]:
     """Say what a study will still cost, and how many of its trials are done."""
     budget = plan.problem.budget
     whole = budget.explored + budget.confirmations * budget.replicates
-    kinds = Counter(event["event"] for event in Journal(home.journal(plan.study.name)).events())
+    events = Journal(home.journal(plan.study.name)).events()
+    kinds = Counter(event["event"] for event in events)
     done = kinds["tell"] + kinds["fail"] - kinds["retry"]
-    rate, left = seen_rate(plan.base, home), max(0, whole - done)
+    shares: Any = [event.get("share", 1) for event in events if event["event"] == "ask"]
+    rate, left = seen_rate(plan.base, home), max(0, whole - done + math.floor(len(shares) - sum(shares)))
     core_s = rate.core_s_per_bead * beads(plan.base) * left
     cores = min(plan.study.workers * plan.base.numerics.ranks, os.cpu_count() or 1)
     return {

@@ -23,10 +23,11 @@ from mesoforge.physics.store import Store, Stored, digest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
 
 LEAST, MOST = 5.0, 40.0
 """Widths in pitches that can be tested: thinner ones are all surface, thicker ones take long."""
-COLOURS = {"100": "#c0392b", "110": "#2c6fbb", "111": "#3d8c5a"}
+COLOURS = {"100": "#c0392b", "110": "#2c6fbb", "111": "#e69f00"}
 READ = (
     ("modulus", "press", "modulus"),
     ("first_break", "pull", "onset"),
@@ -123,36 +124,39 @@ def draw(found: Found, pitch: float, path: Path) -> Path:
             _curves(panel, {trial: one for trial, one in found.items() if trial.test == test}, pitch)
         for panel, direction in zip(axes[3:], UPRIGHT, strict=True):
             trial = next(one for one in found if (one.test, one.direction, one.seed) == ("ball", direction, 0))
-            _slice(panel, trial, found[trial].folder, pitch)
+            shades = _slice(panel, trial, found[trial].folder, pitch)
+        figure.colorbar(shades, ax=axes[3:], label="Broken bonds of a bead (%)", fraction=0.03, pad=0.01, aspect=22)
         return save(figure, path)
 
 
-TITLES = {"press": "bar pressed", "pull": "bar pulled", "ball": "ball crushed, 2.8 F / (pi d^2)"}
+TITLES = {"press": "Bar pressed", "pull": "Bar pulled", "ball": "Ball crushed, 2.8 F / (π d²)"}
 
 
 def _curves(panel: Axes, found: Found, pitch: float) -> None:
     for trial, one in found.items():
         read, _ = _course(trial, one.folder, pitch)
-        label = f"<{trial.direction}>" if trial.seed == 0 else None
+        label = f"⟨{trial.direction}⟩" if trial.seed == 0 else None
         peak = int(read.stress.argmax())
         gone = np.flatnonzero(read.stress[peak:] < read.stress[peak] / 2)  # then the halves of a bar ring
         end = peak + int(gone[0]) if len(gone) else len(read.stress)
         panel.plot(100 * read.strain[:end], read.stress[:end], color=COLOURS[trial.direction], lw=1, label=label)
-    panel.set(xlabel="strain (%)", ylabel="stress (MPa)", title=TITLES[next(iter(found)).test])
+    panel.set(xlabel="Strain (%)", ylabel="Stress (MPa)", title=TITLES[next(iter(found)).test])
     panel.set_ylim(0, None)
     panel.legend()
 
 
-def _slice(panel: Axes, trial: Trial, folder: Path, pitch: float) -> None:
-    """Draw the beads near the upright plane through the middle, the redder the more of their bonds are broken."""
+def _slice(panel: Axes, trial: Trial, folder: Path, pitch: float) -> ScalarMappable:
+    """Draw the beads near the upright plane through the middle, the darker the more of their bonds are broken."""
     beads = Beads.load(folder / BEADS)
     place = read_positions(folder / DUMP, len(beads))
     bonds = bonds_of(beads, pitch)
     kept = left(bonds, folder)
-    lost = 1 - kept.touched(len(beads)) / np.maximum(bonds.touched(len(beads)), 1)
+    lost = 100 * (1 - kept.touched(len(beads)) / np.maximum(bonds.touched(len(beads)), 1))
     near = np.abs(beads.position[:, 1] - beads.box[1] / 2) < 0.6 * pitch
-    panel.scatter(
-        place[near, 0], place[near, 2], s=110, c=lost[near], cmap="Reds", vmin=0, vmax=1, edgecolors=INK, lw=0.4
+    drawn = panel.scatter(
+        place[near, 0], place[near, 2], s=110, c=lost[near], cmap="Reds", vmin=0, vmax=100, edgecolors=INK, lw=0.4
     )
     whole = int(pieces(kept, len(beads)).max()) + 1
-    panel.set(aspect="equal", xlabel="um", title=f"<{trial.direction}>, slice; {whole} piece{'s' * (whole > 1)}")
+    panel.set(aspect="equal", title=f"Ball along ⟨{trial.direction}⟩, slice: {whole} piece{'s' * (whole > 1)}")
+    panel.set(xlabel="Width (µm)", ylabel="Height (µm)")
+    return drawn

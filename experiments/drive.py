@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from mesoforge.experiments.assessing import assess_finished
 from mesoforge.experiments.cluster import Demand, pool_at
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.known import known_electrodes
+from mesoforge.experiments.rates import check_installed, rated, rates_of
 from mesoforge.experiments.report import study_report
 from mesoforge.experiments.report_page import write_page
 from mesoforge.experiments.runner import Watch, Work, run
@@ -102,10 +104,11 @@ def drive(
         retry: kinds of failures; trials that failed in one of them are made again.
 
     Raises:
-        InputError: the study's journal is of another problem, or another process drives it.
+        InputError: the study's journal is of another problem, another process drives it, or PyBaMM is missing for it.
     """
     Store(home.store)
     home.check_writable()
+    check_installed(plan.problem.objectives.outputs)
     _mind_cores(plan, complain)
     name = plan.study.name
     with home.only_driver(name):
@@ -140,6 +143,7 @@ def _campaign(plan: Plan, home: Home) -> Campaign:
             plan.study.strategy,
             stop=plan.stop,
             repeat=plan.study.repeat,
+            reuse=plan.study.reuse,
         )
     except OtherProblemError as error:
         free = next(name for n in count(2) if not home.study(name := f"{plan.study.name}-{n}").exists())
@@ -167,7 +171,13 @@ def _run(campaign: Campaign, plan: Plan, home: Home, watches: list[Watch], work:
     with pool_at(plan.study.where, demand) as pool:
         if dashboard := getattr(pool, "dashboard", ""):
             complain(f"Dask's dashboard is at {dashboard}")
-        run(campaign, plan, home.root.resolve(), pool, work, tell_all)
+        run(campaign, plan, home.root.resolve(), pool, _with_rates(plan, work), tell_all)
+
+
+def _with_rates(plan: Plan, work: Work) -> Work:
+    """Return the work of a worker, with the discharges that the study's aims need."""
+    rates = rates_of(plan.problem.objectives.outputs)
+    return partial(rated, rates, work) if rates else work
 
 
 def conclude(plan: Plan, campaign: Campaign, home: Home, follower: Follower) -> dict[str, Any]:
@@ -232,7 +242,12 @@ def kept_campaign(plan: Plan, home: Home) -> Campaign:
     began = next(iter(journal.events()), {})
     context = cast("dict[str, Value]", began.get("context", plan.problem.context))
     return Campaign(
-        replace(plan.problem, context=context), journal, plan.study.strategy, stop=plan.stop, repeat=plan.study.repeat
+        replace(plan.problem, context=context),
+        journal,
+        plan.study.strategy,
+        stop=plan.stop,
+        repeat=plan.study.repeat,
+        reuse=plan.study.reuse,
     )
 
 

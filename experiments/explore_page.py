@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 import plotly.graph_objects as go
 from dash import dcc, html
-from plotly.subplots import make_subplots
 
 from mesoforge.experiments.canvas import COLOURS
 from mesoforge.experiments.explorer import PICTURES, STEPS, Explorer, Neighbour, reach, value_at
@@ -16,9 +15,9 @@ from mesoforge.experiments.learned import varied
 from mesoforge.experiments.making import Progress
 from mesoforge.experiments.printing import WORDS, number
 from mesoforge.experiments.report_parts import input_text, label, shown
-from mesoforge.experiments.slices import rests
+from mesoforge.experiments.slices import Slice, rests
 from mesoforge.experiments.study_charts import input_unit
-from mesoforge.experiments.units import quantity
+from mesoforge.experiments.units import quantity, typeset
 from mesoforge.optimize.space import Variable
 from mesoforge.optimize.trial import Value
 
@@ -26,7 +25,10 @@ STYLE: Final = """
 :root{--ink:#1d2125;--soft:#5b636b;--line:#dfe3e7;--back:#fff;--tint:#f5f7f8;--mark:#a93226;--warn:#fff3d6;
 --Dash-Fill-Interactive-Strong:#a93226}
 @media (prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#a3abb3;--line:#3a4047;--back:#16191c;--tint:#1f2327;
---mark:#ef8a7d;--warn:#4a3a12}}
+--mark:#ef8a7d;--warn:#4a3a12}
+html:root{--Dash-Fill-Disabled:#3a4047;--Dash-Fill-Inverse-Strong:#1f2327;--Dash-Fill-Interactive-Weak:#2a2f35;
+--Dash-Text-Strong:#e8eaed;--Dash-Text-Primary:#e8eaed;--Dash-Text-Weak:#a3abb3;--Dash-Stroke-Strong:#5b636b;
+--Dash-Stroke-Weak:#3a4047;--Dash-Fill-Primary-Hover:#2a2f35;--Dash-Fill-Primary-Active:#3a4047}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:76rem;margin:0 auto;padding:1.2rem 1rem 3rem}
@@ -36,6 +38,7 @@ h2{font-size:1.15rem;margin:1.8rem 0 .6rem}
 .panes{display:grid;grid-template-columns:minmax(0,24rem) minmax(0,1fr);gap:2.2rem}
 .slider{margin-bottom:1.3rem}.slider b{float:right;font-variant-numeric:tabular-nums}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,15rem),1fr));gap:.8rem}
+.slices{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr));gap:.4rem}
 .card{background:var(--tint);border-radius:8px;padding:.7rem .9rem}
 .card b{display:block;font-size:1.3rem;line-height:1.3;font-variant-numeric:tabular-nums}
 .card img{width:100%;border-radius:6px;background:#fff;display:block;margin-bottom:.5rem}
@@ -54,6 +57,9 @@ cursor:pointer}button:disabled{opacity:.45;cursor:default}
 footer{display:none}[class*=slider-mark]{color:var(--soft)}
 @media (max-width:52rem){.panes{grid-template-columns:minmax(0,1fr);gap:0}}
 """
+_GRID: Final = "rgba(128,136,144,.25)"
+_LONG: Final = 30
+"""Letters from which the name of an axis does not fit beside a slice; the choice above tells it."""
 FRAME: Final = """<!doctype html>
 <html lang="en"><head>{%metas%}<title>{%title%}</title><link rel="icon" href="data:,">{%css%}<style>STYLE</style></head>
 <body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body></html>""".replace("STYLE", STYLE)
@@ -62,11 +68,11 @@ FRAME: Final = """<!doctype html>
 def layout(explorer: Explorer) -> html.Main:
     """Return the whole page; the sliders begin at the study's best electrode."""
     study = explorer.plan.study
-    outputs = [{"label": label(name), "value": name} for name in explorer.gp.table.names]
+    outputs = [{"label": quantity(name).axis, "value": name} for name in explorer.gp.table.names]
     return html.Main(
         [
             html.H1(f"Explore {study.name}"),
-            html.P(study.note or "A study without a note.", className="soft"),
+            html.P(typeset(study.note) or "A study without a note.", className="soft"),
             html.Div(
                 [
                     html.Section([html.H2("Recipe"), *_sliders(explorer), *_maker()]),
@@ -76,7 +82,7 @@ def layout(explorer: Explorer) -> html.Main:
             ),
             html.H2("Along each input, the others held"),
             dcc.Dropdown(outputs, outputs[0]["value"], id="output", clearable=False, searchable=False),
-            dcc.Graph(id="slices", config={"displayModeBar": False}, responsive=True),
+            html.Div(id="slices", className="slices"),
             html.H2("Nearest electrodes that were simulated"),
             html.Div(id="nearest", className="cards"),
             dcc.Interval(id="clock", interval=1000, disabled=True),
@@ -183,33 +189,47 @@ def _bar(name: str, three: tuple[float, float, float], explorer: Explorer) -> ht
     return html.Div(marks, className="bar")
 
 
-def slices(values: Mapping[str, Value], output: str, explorer: Explorer) -> go.Figure:
-    """Return the surrogate of one output along each variable, with a line at the slider's place."""
-    about, many = quantity(output), len(explorer.variables)
-    figure = make_subplots(1, many, shared_yaxes=True, horizontal_spacing=0.03)
-    for place, one in enumerate(explorer.variables, start=1):
-        cut = explorer.cut(values, one.name)
-        band = [*(about.scale * cut.high[output]), *(about.scale * cut.low[output][::-1])]
-        figure.add_scatter(
-            x=[*cut.values, *cut.values[::-1]], y=band, fill="toself", line_width=0, fillcolor="rgba(169,50,38,.18)",
-            hoverinfo="skip", row=1, col=place,
-        )  # fmt: skip
-        figure.add_scatter(
-            x=cut.values, y=about.scale * cut.mean[output], line_color=COLOURS["active material"], row=1, col=place
-        )
-        figure.add_vline(x=values[one.name], line_dash="dot", line_color="#808890", row=1, col=place)
-        ends = list(one.choices) or [one.from_unit(unit) for unit in (0.0, 0.5, 1.0)]
-        figure.update_xaxes(
-            title=f"{label(one.name)} ({input_unit(one.name)})", row=1, col=place,
-            type="category" if one.choices else one.scale,
-            tickvals=ends, ticktext=[number(value) for value in ends], tickangle=0,
-        )  # fmt: skip
-    figure.update_yaxes(title=about.axis, row=1, col=1)
+def slices(values: Mapping[str, Value], output: str, explorer: Explorer) -> list[dcc.Graph]:
+    """Return the surrogate of one output along each variable, on one scale, with a line at the slider's place."""
+    cuts = {name: explorer.cut(values, name) for name in values}
+    low, high = (pick(pick(end[output]) for end in ends) for pick, ends in (
+        (min, [cut.low for cut in cuts.values()]), (max, [cut.high for cut in cuts.values()]),
+    ))  # fmt: skip
+    scale, margin = quantity(output).scale, 0.04 * (high - low)
+    span = [scale * float(low - margin), scale * float(high + margin)]
+    figures = [_slice(cuts[one.name], one, values[one.name], output) for one in explorer.variables]
+    for figure in figures:
+        figure.update_yaxes(range=span)
+    options: dict[str, Any] = {"config": {"displayModeBar": False}, "responsive": True, "style": {"height": "18rem"}}
+    return [dcc.Graph(figure=one, **options) for one in figures]
+
+
+def _slice(cut: Slice, one: Variable, here: Value, output: str) -> go.Figure:
+    about, figure = quantity(output), go.Figure()
+    band = [*(about.scale * cut.high[output]), *(about.scale * cut.low[output][::-1])]
+    figure.add_scatter(
+        x=[*cut.values, *cut.values[::-1]], y=band, fill="toself", line_width=0, fillcolor="rgba(192,57,43,.22)",
+        hoverinfo="skip",
+    )  # fmt: skip
+    figure.add_scatter(x=cut.values, y=about.scale * cut.mean[output], line_color=COLOURS["active material"])
+    figure.add_vline(x=here, line_dash="dot", line_color="#808890")
+    ends = list(one.choices) or [one.from_unit(unit) for unit in (0.0, 0.5, 1.0)]
+    figure.update_xaxes(
+        title=f"{label(one.name)} ({input_unit(one.name)})", type="category" if one.choices else one.scale,
+        tickvals=ends, ticktext=[_short(value) for value in ends], tickangle=0,
+    )  # fmt: skip
+    figure.update_yaxes(title=about.axis if len(about.axis) < _LONG else f"({about.unit or '-'})")
+    figure.update_xaxes(gridcolor=_GRID, zeroline=False)
+    figure.update_yaxes(gridcolor=_GRID, zeroline=False)
     figure.update_layout(
-        height=320, showlegend=False, margin={"l": 60, "r": 10, "t": 15, "b": 55}, font_color="#808890",
+        height=280, showlegend=False, margin={"l": 58, "r": 14, "t": 12, "b": 48}, font_color="#808890",
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(128,136,144,.08)", autosize=True,
     )  # fmt: skip
     return figure
+
+
+def _short(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"
 
 
 def neighbours(some: Sequence[Neighbour], explorer: Explorer) -> list[html.Div]:
@@ -245,8 +265,14 @@ def progress(now: Progress, explorer: Explorer) -> list[Any]:
 def _made(now: Progress, explorer: Explorer) -> html.Div:
     said = explorer.foretell(varied(now.recipe, explorer.plan))["properties"] if now.recipe is not None else {}
     rows = [
-        (label(name), f"{shown(name, one['mean'])} ± {shown(name, one['sd'])}", shown(name, now.properties.get(name)))
+        (quantity(name).axis, f"{_bare(name, one['mean'])} ± {_bare(name, one['sd'])}", _bare(name, there))
         for name, one in said.items()
+        for there in (now.properties.get(name),)
     ]
     head = f"Made: electrode {now.electrode[:12]}"
     return html.Div([html.Div(head), _table([("", "foretold", "physics"), *rows])], className="card", role="status")
+
+
+def _bare(name: str, value: float | None) -> str:
+    """Return a property as people read it, without its unit."""
+    return "-" if value is None else number(value * quantity(name).scale)

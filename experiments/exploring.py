@@ -102,8 +102,8 @@ def _answer_sliders(app: Dash, explorer: Explorer) -> None:
             said = page.warning([str(error)])
         return page.told(values), said
 
-    @app.callback(Output("slices", "figure"), moved, Input("output", "value"))
-    def cut(places: list[float], output: str) -> Any:  # noqa: ANN401 - a figure of plotly
+    @app.callback(Output("slices", "children"), moved, Input("output", "value"))
+    def cut(places: list[float], output: str) -> list[Any]:
         return page.slices(page.values_at(explorer, places), output, explorer)
 
     @app.callback(Output("nearest", "children"), moved, Input("clock", "disabled"))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
-from mesoforge.experiments.printing import number
 from mesoforge.experiments.slices import Slice, rests
 from mesoforge.experiments.study_charts import input_unit
 from mesoforge.experiments.units import quantity
@@ -40,7 +39,7 @@ def slices_chart(
                 _draw_slice(axes, cuts[one.name], one, output, through)
             _share_height(some, quantity(output).axis)
             for axes, one in zip(some, variables, strict=True):
-                axes.set_xlabel(_words(one.name) if row == rows - 1 else "")
+                axes.set_xlabel(input_label(one.name) if row == rows - 1 else "")
         return save(figure, path)
 
 
@@ -57,13 +56,18 @@ def _draw_slice(axes: Axes, cut: Slice, one: Variable, output: str, through: Map
         at, here = np.array(cut.values, dtype=float), float(through[one.name])
         axes.fill_between(at, low, high, color=COLOURS["active material"], alpha=0.18, lw=0)
         axes.plot(at, mean, color=COLOURS["active material"], lw=2)
-        ends = [float(one.from_unit(place)) for place in (0.0, 0.5, 1.0)]
-        axes.set(xscale=one.scale, xlim=(one.low, one.high))
-        axes.set_xticks(ends, [number(end) for end in ends])
-        axes.minorticks_off()
-        for label, side in zip(axes.get_xticklabels(), _SIDES, strict=True):
-            label.set_horizontalalignment(side)  # or the ends of neighbours would meet
+        draw_ends(axes, one)
     axes.axvline(here, color=INK, lw=0.9, ls=":")
+
+
+def draw_ends(axes: Axes, one: Variable) -> None:
+    """Let an axis reach from bound to bound of a variable, with numbers at the ends and in the middle."""
+    ends = [float(one.from_unit(place)) for place in (0.0, 0.5, 1.0)]
+    axes.set(xscale=one.scale, xlim=(one.low, one.high))
+    axes.set_xticks(ends, [f"{end:.3g}" for end in ends])
+    axes.minorticks_off()
+    for label, side in zip(axes.get_xticklabels(), _SIDES, strict=True):
+        label.set_horizontalalignment(side)  # or the ends of neighbours would meet
 
 
 def _share_height(some: Sequence[Axes], name: str) -> None:
@@ -72,8 +76,13 @@ def _share_height(some: Sequence[Axes], name: str) -> None:
     for axes in some:
         axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
         axes.tick_params(labelleft=axes is some[0])
+    some[0].set_ylabel(wrapped_axis(name), fontsize=10)
+
+
+def wrapped_axis(name: str) -> str:
+    """Return the label of an axis in short lines, its unit on the last."""
     words = name.rpartition(" (")
-    some[0].set_ylabel(_wrapped(words[0]) + f"\n({words[2]}", fontsize=10)
+    return _wrapped(words[0]) + f"\n({words[2]}"
 
 
 def sensitivity_chart(found: Mapping[str, Any], path: Path) -> Path | NoPicture:
@@ -87,7 +96,7 @@ def sensitivity_chart(found: Mapping[str, Any], path: Path) -> Path | NoPicture:
         for axes, (output, by_input) in zip(panels, outputs.items(), strict=True):
             _draw_indices(axes, by_input)
             axes.set_title(_wrapped(quantity(output).label), fontsize=10)
-            axes.set_yticklabels([_words(name, unit=False) if axes is panels[0] else "" for name in inputs])
+            axes.set_yticklabels([input_label(name, unit=False) if axes is panels[0] else "" for name in inputs])
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=10)
         return save(figure, path)
 
@@ -105,7 +114,8 @@ def _draw_indices(axes: Axes, by_input: Mapping[str, Mapping[str, float]]) -> No
     axes.set(xlim=(0, 1.05), ylim=(len(by_input) - 0.5, -0.5), xlabel="Share of the variance (-)", yticks=places)
 
 
-def _words(name: str, *, unit: bool = True) -> str:
+def input_label(name: str, *, unit: bool = True) -> str:
+    """Return the label of an input's axis."""
     last = name.split(".")[-1].replace("_", " ").capitalize()
     return f"{last} ({input_unit(name)})" if unit else last
 

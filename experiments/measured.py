@@ -47,7 +47,12 @@ def tell(home: Home, study: str, path: Path) -> dict[str, Any]:
     rows = read_measured(path, plan)
     with home.only_driver(study):
         campaign = Campaign(
-            plan.problem, Journal(home.journal(study)), plan.study.strategy, stop=plan.stop, repeat=plan.study.repeat
+            plan.problem,
+            Journal(home.journal(study)),
+            plan.study.strategy,
+            stop=plan.stop,
+            repeat=plan.study.repeat,
+            reuse=plan.study.reuse,
         )
         gp = campaign.surrogate()
         if not isinstance(gp, GaussianProcess) or len(gp.table) < LEAST:

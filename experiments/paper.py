@@ -2,7 +2,8 @@
 
 A route says how drying and calendering are driven. ``imposed`` is the paper's: the dried porosity and the compression
 under load are given, so neither is a prediction. In ``predicted`` a drying pressure and a calender's pressure are, and
-thickness, porosity and compression follow.
+thickness, porosity and compression follow. Both are taken with rigid particles, as the paper's are, and with bonded
+ones, which deform and crack: ``imposed bonded`` and ``predicted bonded``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from typing import Any, Final
 from mesoforge.physics.recipe import Recipe
 
 IMPOSED, PREDICTED = "imposed", "predicted"
+IMPOSED_BONDED, PREDICTED_BONDED = "imposed bonded", "predicted bonded"
+ROUTES: Final = (IMPOSED, PREDICTED, IMPOSED_BONDED, PREDICTED_BONDED)
+PARTICLES: Final = {"rigid": (IMPOSED, PREDICTED), "bonded": (IMPOSED_BONDED, PREDICTED_BONDED), "both": ROUTES}
+"""Routes by the particles that are asked for."""
 DRIED: Final = 0.506
 """Dried porosity of the 96 % electrode; that of the 94 % electrode is not given."""
 PRESSED: Final = 0.327
@@ -51,6 +56,9 @@ MADE_OF: Final[Mapping[str, Mapping[str, Any]]] = {
 COMPRESSIONS: Final = (0.1, 0.2, PRESSED, 0.4)
 PRESSURES: Final = (20.0, 100.0, 300.0)
 """[MPa]"""
+CRACKING: Final = 100.0
+"""Pressure to which bonded particles are calendered [MPa]; a stroke tells of all pressures below."""
+BONDED: Final = {"particles.bonded": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Made:
     @property
     def words(self) -> str:
         """Return what a progress bar says."""
-        drive = f"{self.level:.1%}" if self.route == IMPOSED else f"{self.level:g} MPa"
+        drive = f"{self.level:.1%}" if self.route in (IMPOSED, IMPOSED_BONDED) else f"{self.level:g} MPa"
         return f"{self.formulation} %, {self.route}, {drive}, seed {self.seed}"
 
 
@@ -79,13 +87,16 @@ class Scope:
     voxel: float = 0.4
     ranks: int = 1
     shapes: Path | None = None
+    particles: str = "both"
+    """Which particles, a key of PARTICLES."""
     shrink: float = 1.0
     """Factor on the volume's side; below 1 it is a rehearsal, not the paper's size."""
 
 
 def plan(scope: Scope) -> list[Made]:
     """Return all electrodes, those first from which most others follow, seed by seed."""
-    return sorted(_all(scope), key=lambda one: (one.route != IMPOSED, one.level, one.seed))
+    asked = [one for one in _all(scope) if one.route in PARTICLES[scope.particles]]
+    return sorted(asked, key=lambda one: (ROUTES.index(one.route), one.level, one.seed))
 
 
 def _all(scope: Scope) -> Iterator[Made]:
@@ -94,10 +105,14 @@ def _all(scope: Scope) -> Iterator[Made]:
             base = base_recipe(formulation, scope).with_values({"seed": seed})
             for pressure in PRESSURES:
                 yield Made(formulation, PREDICTED, pressure, seed, base.with_values({"calendering.pressure": pressure}))
+            cracked = base.with_values({"calendering.pressure": CRACKING} | BONDED)
+            yield Made(formulation, PREDICTED_BONDED, CRACKING, seed, cracked)
         dried = {"drying.model": "to_porosity", "drying.porosity": DRIED}
         base = base_recipe("96", scope).with_values(dried | {"seed": seed})
         for share in COMPRESSIONS:
             yield Made("96", IMPOSED, share, seed, base.with_values({"calendering.compression": share}))
+        cracked = base.with_values({"calendering.compression": PRESSED} | BONDED)
+        yield Made("96", IMPOSED_BONDED, PRESSED, seed, cracked)
 
 
 def base_recipe(formulation: str, scope: Scope) -> Recipe:

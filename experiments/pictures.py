@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mesoforge.physics.microstructure.pores import PoreNetwork
+    from mesoforge.physics.voxels import Periodic
 
 PORE, ACTIVE, CBD = 0, 1, 2
+LIMIT_S: Final = 120.0
+"""How long a 3D view may take."""
 _REDS: Final = (0.30, 0.95)  # the part of matplotlib's "Reds" that is neither white nor black
 
 
@@ -61,18 +64,18 @@ def phase_profile(z_um: NDArray[Any], fractions: Mapping[str, NDArray[Any]], pat
             f"The profile of {wrong or 'nothing'} came with another length than z: give one value for each z."
         )
     with style():
-        figure, (axes,) = new_figure(7.0, 4.2)
+        figure, (axes,) = new_figure(6.2, 4.2)
         for name, values in fractions.items():
             _draw_profile(axes, z_um, name, 100 * np.asarray(values, dtype=float))
         axes.set(xlabel="Distance from current collector (µm)", ylabel="Volume fraction (%)")
-        axes.set_xlim(0, float(np.max(z_um)))
+        axes.set_xlim(0, float(np.max(z_um)) + float(np.min(z_um)))  # heights are of the voxels' middles
         axes.set_ylim(bottom=0)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, title="Means are dashed", fontsize=10)
         return save(figure, path)
 
 
 def view_3d(
-    phase: NDArray[Any], particle: NDArray[Any] | None, voxel_um: float, path: Path, limit_s: float = 120.0
+    phase: NDArray[Any], particle: NDArray[Any] | None, voxel_um: float, path: Path, limit_s: float = LIMIT_S
 ) -> Path | NoPicture:
     """Render the volume, cut open at a corner, in a child process: graphics drivers may hang or crash.
 
@@ -89,22 +92,36 @@ def view_3d(
 
 
 def pore_network_3d(
-    net: PoreNetwork, sides: tuple[float, float, float], path: Path, limit_s: float = 120.0
+    net: PoreNetwork | None, sides: NDArray[np.float64], periodic: Periodic, path: Path
 ) -> Path | NoPicture:
-    """Render pores as spheres and throats as sticks, coloured by radius; ``sides`` are the volume's [um].
+    """Render pores as spheres and throats as sticks, coloured by radius; ``sides`` (3,) are the volume's [um].
+
+    A throat through a side that closes is drawn as two stubs, each half of it.
 
     Returns:
         The picture, or why there is none.
     """
-    if not len(net.radius):
+    if net is None or not len(net.radius):
         return NoPicture("There are no pores.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "arrays.npz"
-        np.savez(
-            arrays, coords=net.coords, radius=net.inscribed, conns=net.conns, throat=net.throat_inscribed, sides=sides
-        )
-        return _render(arrays, path, limit_s)
+        starts, ends, throat = sticks(net, np.where(periodic, sides, np.inf))
+        shown = {"starts": starts, "ends": ends, "throat": throat, "sides": sides}
+        np.savez(arrays, coords=net.coords, radius=net.inscribed, **shown)  # type: ignore[arg-type]  # names of arrays
+        return _render(arrays, path, LIMIT_S)
+
+
+def sticks(net: PoreNetwork, period: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Return where throats begin and end, (n, 3) each, and their radii (n,); one through a side comes as two halves."""
+    here, there = (net.coords[net.conns[:, end]] for end in (0, 1))
+    straight = there - here
+    way = straight - np.where(np.isfinite(period), period, 0) * np.round(straight / period)
+    inside = np.isclose(way, straight).all(axis=1)
+    begins = [here[inside], here[~inside], there[~inside]]
+    ends = [there[inside], (here + way / 2)[~inside], (there - way / 2)[~inside]]
+    radii = net.throat_inscribed
+    return np.vstack(begins), np.vstack(ends), np.concatenate([radii[inside], radii[~inside], radii[~inside]])
 
 
 def _render(arrays: Path, path: Path, limit_s: float) -> Path | NoPicture:

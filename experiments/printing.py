@@ -253,7 +253,7 @@ def _confirmations(found: Mapping[str, Any]) -> Table:
         for name, row in one["properties"].items():
             foretold = f"{number(row['predicted'])} ± {number(row['predicted_sd'])}"
             cells = (row["physics"], row["first"], row["mass_balance"], row["nearest"])
-            table.add_row(one["confirms"].removeprefix("trial-"), name, foretold, *map(number, cells))
+            table.add_row(one["confirms"].removeprefix("trial-"), _heading(name), foretold, *map(number, cells))
         table.add_section()
     return table
 

@@ -103,7 +103,7 @@ def _compose(
 ) -> Path:
     """Put the picture beside what its colours and lengths mean."""
     with style():
-        figure, (axes,) = new_figure(7.6, 6.2 * picture.shape[0] / picture.shape[1] + 0.8)
+        figure, (axes,) = new_figure(6.4, 5.1 * picture.shape[0] / picture.shape[1] + 0.8)
         axes.imshow(picture)
         axes.set_axis_off()
         axes.text(
@@ -123,7 +123,7 @@ def _network(arrays: dict[str, NDArray[Any]], path: Path) -> Path:
     """Render pores as spheres and throats as sticks, both of half their inscribed radius, coloured by it."""
     import pyvista as pv
 
-    sides, radius, conns = tuple(map(float, arrays["sides"])), arrays["radius"], arrays["conns"]
+    sides, radius, throat = tuple(map(float, arrays["sides"])), arrays["radius"], arrays["throat"]
     pores = pv.PolyData(arrays["coords"])
     pores["radius"] = radius
     spheres = pores.glyph(
@@ -131,13 +131,13 @@ def _network(arrays: dict[str, NDArray[Any]], path: Path) -> Path:
     )
     plotter: Any = pv.Plotter(off_screen=True, window_size=list(_WINDOW))
     plotter.set_background("white")
-    limits = (0.0, float(radius.max()))
+    limits = (0.0, float(max(radius.max(), throat.max(initial=0.0))))
     shown: dict[str, Any] = {"cmap": "viridis", "clim": limits, "show_scalar_bar": False, "ambient": 0.3}
     plotter.add_mesh(spheres, scalars="radius", **shown)
-    if len(conns):
-        cells = np.column_stack([np.full(len(conns), 2), conns]).ravel()
-        throats = pv.PolyData(arrays["coords"], lines=cells)
-        throats.cell_data["radius"] = arrays["throat"]
+    if number := len(throat):
+        cells = np.column_stack([np.full(number, 2), np.arange(number), number + np.arange(number)]).ravel()
+        throats = pv.PolyData(np.vstack([arrays["starts"], arrays["ends"]]), lines=cells)
+        throats.cell_data["radius"] = throat
         plotter.add_mesh(throats, scalars="radius", line_width=3, **shown)
     plotter.add_mesh(pv.Box((0, sides[0], 0, sides[1], 0, sides[2])).extract_all_edges(), color="#555555", line_width=1)
     strip = 0.03 * max(sides)
@@ -156,7 +156,7 @@ def _compose_network(
     from matplotlib.colors import Normalize
 
     with style():
-        figure, (axes,) = new_figure(7.6, 6.2 * picture.shape[0] / picture.shape[1] + 0.6)
+        figure, (axes,) = new_figure(6.4, 5.1 * picture.shape[0] / picture.shape[1] + 0.6)
         axes.imshow(picture)
         axes.set_axis_off()
         words = "{:.0f} × {:.0f} × {:.0f} µm, drawn at half size".format(*sides)

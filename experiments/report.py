@@ -13,6 +13,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.assessing import assessment
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.printing import FIRST, number
+from mesoforge.experiments.rates import NOTE, rates_of
 from mesoforge.experiments.report_page import (
     Figure,
     Section,
@@ -135,11 +136,16 @@ def study_report(found: Json, plan: Plan, campaign: Campaign, home: Home) -> str
     sections += [
         Section("All electrodes", _trials(campaign, plan)),
         Section("How each was made", method(plan.base)),
-        Section("What is fitted, what is predicted", fitted(plan.base)),
+        Section("What is fitted, what is predicted", fitted(plan.base) + _discharged(plan)),
         Section("Limits", limits(plan.base)),
         Section("How to make it again", _again(plan, campaign)),
     ]
     return page(f"Study {plan.study.name}", _lead(found, campaign, chosen), sections)
+
+
+def _discharged(plan: Plan) -> str:
+    """Say what discharges rest on, where the study aims at them."""
+    return paragraph(NOTE) if rates_of(plan.problem.objectives.outputs) else ""
 
 
 def _lead(found: Json, campaign: Campaign, chosen: Trial | None) -> str:
@@ -218,7 +224,11 @@ def _repeats(chosen: Trial, campaign: Campaign) -> str:
 def _pareto(found: Json, plan: Plan) -> str:
     names = [*plan.problem.space.names, *plan.problem.objectives.outputs]
     rows = [
-        (row["trial"], *map(number, row["values"].values()), *(shown(n, v) for n, v in row["properties"].items()))
+        (
+            row["trial"],
+            *(input_text(n, v) for n, v in row["values"].items()),
+            *(shown(n, v) for n, v in row["properties"].items()),
+        )
         for row in found["pareto"]
     ]
     said = paragraph("The Pareto set: electrodes of which none is better in all aims at once, as measured.")
@@ -232,18 +242,26 @@ def _trusted(folder: Path) -> str:
         return ""
     said = paragraph("What the surrogate foretells of recipes that were left out, a fifth at a time:")
     rows = [
-        (label(name), one["verdict"], number(one["r2"]), f"{one['coverage50']:.0%}", f"{one['coverage95']:.0%}")
+        (label(name), one["verdict"], number(one["r2"]), _percent(one["coverage50"]), _percent(one["coverage95"]))
         for name, one in known["properties"].items()
     ]
     headings = ("property", "verdict", "R²", "within 50 %", "within 95 %")
-    return said + table(headings, rows) + figures(Figure(folder / n, words) for n, words in TRUST_FIGURES.items())
+    return (
+        said
+        + table(headings, rows)
+        + figures(Figure(folder / n, words, wide=n == "partial_dependence.png") for n, words in TRUST_FIGURES.items())
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _quality(found: Json) -> str:
     """Say how well the surrogate foretells what it was not told."""
     known = found["validation"]
     names = [name.removeprefix("loo/r2/") for name in known if name.startswith("loo/r2/")]
-    rows = [(label(one), f"{known[f'loo/r2/{one}']:.2f}", f"{known[f'loo/coverage95/{one}']:.0%}") for one in names]
+    rows = [(label(one), f"{known[f'loo/r2/{one}']:.2f}", _percent(known[f"loo/coverage95/{one}"])) for one in names]
     said = paragraph(
         "How well the surrogate foretells an electrode that is left out: R² (1 perfect, 0 no better than the mean) and "
         "how often the truth lies within its 95 % interval."
@@ -270,7 +288,12 @@ def _trials(campaign: Campaign, plan: Plan) -> str:
     names = plan.problem.objectives.outputs or ("porosity", "tortuosity_factor_z")
     ended = sorted(campaign.ended, key=lambda one: one.number)
     rows = [
-        (trial_key(one.number), one.origin, *map(number, one.values.values()), *_came(one.outcome, names))
+        (
+            trial_key(one.number),
+            one.origin,
+            *(input_text(n, v) for n, v in one.values.items()),
+            *_came(one.outcome, names),
+        )
         for one in ended
     ]
     inputs = [label(name) for name in plan.problem.space.names]

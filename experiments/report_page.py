@@ -12,6 +12,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+from mesoforge.experiments.units import typeset
+
 KINDS: Final = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
 WIDEST: Final = 1100
 """Pixels beyond which a picture is made smaller for the page; the file beside it stays as it is."""
@@ -44,7 +46,11 @@ code{padding:.1rem .3rem;overflow-wrap:anywhere}
 td code{white-space:nowrap}pre{padding:.8rem;overflow-x:auto}pre code{padding:0}
 details{margin:.8rem 0}summary{cursor:pointer;color:var(--mark)}
 .tag{border:1px solid var(--line);border-radius:1rem;padding:0 .55rem;font-size:.82rem;white-space:nowrap}
-@media (max-width:44rem){figure.wide{overflow-x:auto}figure.wide img{max-width:none;width:46rem}}
+@media (max-width:44rem){table.told,.told tbody{display:block;min-width:0}.told thead{display:none}
+.told tr{display:flex;flex-wrap:wrap;column-gap:1rem;border-bottom:1px solid var(--line);padding:.3rem 0}
+.told td{border:0;padding:0}
+.told1 td:last-child,.told2 td:nth-last-child(-n+2){flex:0 0 100%;color:var(--soft)}
+figure.wide{overflow-x:auto}figure.wide img{max-width:none;width:46rem}}
 @media print{details{display:block}nav{display:none}}
 """
 
@@ -90,9 +96,10 @@ def paragraph(text: str, kind: str = "") -> str:
 
 
 def words(text: str) -> str:
-    """Return text as HTML; words between backticks are set as code, those between two stars bold."""
-    coded = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
-    return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", coded)
+    """Return text as HTML; words between backticks are set as code, those between two stars bold, units as written."""
+    parts = escape(text, quote=False).split("`")  # every second one is code
+    coded = [f"<code>{part}</code>" if place % 2 else typeset(part) for place, part in enumerate(parts)]
+    return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", "".join(coded))
 
 
 def items(texts: Iterable[str]) -> str:
@@ -106,11 +113,17 @@ def cards(values: Mapping[str, str]) -> str:
     return "<div class=cards>" + "".join(f"<div class=card>{one}</div>" for one in shown) + "</div>"
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table that scrolls sideways where the screen is narrow; cells are text, numbers keep their line."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], sentences: int = 0) -> str:
+    """Return a table that scrolls sideways where the screen is narrow; cells are text, numbers keep their line.
+
+    The last cells of a row, so many as are ``sentences``, stand below the others on a phone.
+    """
     head = "".join(f"<th>{escape(one)}</th>" for one in headings)
     body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
-    return f"<div class=scroll tabindex=0><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    kind = f' class="told told{sentences}"' if sentences else ""
+    return (
+        f"<div class=scroll tabindex=0><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def _cell(text: str) -> str:

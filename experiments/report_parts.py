@@ -24,7 +24,7 @@ PICTURES = {
     "cross_section": "Cross-section in the middle of the volume.",
     "phase_profile": "Volume fractions along the thickness.",
     "stress_thickness": "Calendering: pressure against thickness, loading and release with its spring-back.",
-    "pore_sizes": "Pore sizes: by volume (left), and of the network's pores and throats by number (right).",
+    "pore_sizes": "Pore sizes: by volume (above), and of the network's pores and throats by number (below).",
     "orientation": "How particles lie: angle of their long axes to the thickness.",
     "pore_network": "The network of pores and throats, coloured by radius.",
     "calendering": "The stroke of the calender: beads before, under load and after, straight lines between.",
@@ -43,8 +43,7 @@ def shown(name: str, value: float | None) -> str:
     if value is None:
         return "-"
     about = quantity(name)
-    unit = about.unit or (PROPERTIES[name].unit if name in PROPERTIES else "")
-    return f"{number(value * about.scale)} {unit}".strip()
+    return f"{number(value * about.scale)} {about.unit}".strip()
 
 
 def label(name: str) -> str:
@@ -72,8 +71,9 @@ def method(recipe: Recipe) -> str:
     pressed = f"{drive.replace('_', ' ')} {input_text(f'calendering.{drive}', getattr(recipe.calendering, drive))}"
     steps = {
         "Packing": f"particles of active material, {shapes}, and beads of carbon and binder (CBD) are scattered in "
-        f"a box; the dry electrode is {mix.active_material:.1%} active material by mass.",
-        "Slurry": f"with {mix.solids_content:.1%} of solids, it is pressed together until its density is steady.",
+        f"a box; the dry electrode is {100 * mix.active_material:.1f} % active material by mass.",
+        "Slurry": f"with {100 * mix.solids_content:.1f} % of solids, it is pressed together until its density is "
+        "steady.",
         "Drying": f"{_dried(recipe)}.",
         "Calendering": f"a plane presses the coating ({pressed}), waits, and lets go; contacts are elastic, adhesive, "
         "with friction, and part of their flattening stays.",
@@ -113,7 +113,7 @@ def fitted(recipe: Recipe) -> str:
             )
         )
         + paragraph(f"Force field `{recipe.force_field.name}`: each value and what it rests on.")
-        + table(("parameter", "value", "basis", "source", "meaning"), rows)
+        + table(("parameter", "value", "basis", "source", "meaning"), rows, sentences=2)
     )
 
 
@@ -139,7 +139,7 @@ def property_table(properties: Mapping[str, float], names: Iterable[str]) -> str
         for name in names
         if name in properties and name in PROPERTIES
     ]
-    return table(("property", "value", "meaning"), rows)
+    return table(("property", "value", "meaning"), rows, sentences=1)
 
 
 def _dried(recipe: Recipe) -> str:

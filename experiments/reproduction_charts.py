@@ -10,7 +10,15 @@ import numpy as np
 
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
 from mesoforge.experiments.claims import BINS, STANDARD, Rows, chosen, number, of_state
-from mesoforge.experiments.paper import CALENDERED, DRIED, IMPOSED, PREDICTED, PRESSED
+from mesoforge.experiments.paper import (
+    CALENDERED,
+    DRIED,
+    IMPOSED,
+    IMPOSED_BONDED,
+    PREDICTED,
+    PREDICTED_BONDED,
+    PRESSED,
+)
 from mesoforge.physics.microstructure.pores import RESOLVED
 
 if TYPE_CHECKING:
@@ -21,6 +29,9 @@ SERIES: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("96", IMPOSED): ("96 %, dried porosity imposed", "#c0392b"),
     ("96", PREDICTED): ("96 %, predicted", "#e69f00"),
     ("94", PREDICTED): ("94 %, predicted", "#2c6fbb"),
+    ("96", IMPOSED_BONDED): ("96 %, imposed, bonded", "#6b3a2e"),
+    ("96", PREDICTED_BONDED): ("96 %, predicted, bonded", "#3d8c5a"),
+    ("94", PREDICTED_BONDED): ("94 %, predicted, bonded", "#7b4fa3"),
 }
 """What is drawn in which colour; told apart by colour-blind people too."""
 TOUCHED: Final = 0.5
@@ -97,7 +108,7 @@ def tortuosity(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
 
 def pressure(series: Mapping[tuple[str, str], Rows], path: Path) -> Path | NoPicture:
     """Draw the porosity under load against the pressure, seed by seed."""
-    some = {key: rows for key, rows in series.items() if key[1] == PREDICTED}
+    some = {key: rows for key, rows in series.items() if key[1] in (PREDICTED, PREDICTED_BONDED)}
     if not some:
         return NoPicture("No electrode was driven by a pressure.")
     with style():

@@ -12,8 +12,9 @@ from typing import Any
 from mesoforge import __version__
 from mesoforge.experiments import report_page as html
 from mesoforge.experiments.claims import Claim, claims, cost
-from mesoforge.experiments.paper import DRIED, Scope
+from mesoforge.experiments.paper import DRIED, IMPOSED_BONDED, PREDICTED_BONDED, Scope
 from mesoforge.experiments.reproduction_charts import draw
+from mesoforge.physics.force_fields import DEFAULT, load_force_field
 from mesoforge.physics.lammps.execute import version
 from mesoforge.physics.manufacture import VERSIONS
 
@@ -69,9 +70,11 @@ def lead(found: Sequence[Json], scope: Scope) -> list[str]:
         f"Shapes are {shapes}; the paper's were cut out of its own tomogram, which is not public, at 0.642 um.",
         f"**Imposed** as in the paper: the dried porosity of {DRIED} and the compression.",
         "**Predicted**: a drying pressure and the calender's pressure are given, thickness and porosity follow.",
+        *_cracking(found),
         f"Voxels of {scope.voxel:g} um before and after. The paper does not give its own for simulated electrodes.",
         "**Fitted**: the slurry beads' size, both solids contents, the drying pressure, the friction while drying.",
-        "**Assumed**: friction, adhesion and the permanent share of a contact's flattening under the calender.",
+        "**Fitted to other electrodes**: friction and adhesion under the calender.",
+        "**Assumed**: the permanent share of a contact's flattening under the calender.",
         f"{spent['simulations']:.0f} simulations took {spent['core_hours']:.2f} core-hours.",
         f"As many of the paper's take {spent['published_least']:,.0f} to {spent['published_most']:,.0f} core-hours.",
         "Where the paper prints no number the table says so; figures' points were not read off.",
@@ -83,10 +86,21 @@ def lead(found: Sequence[Json], scope: Scope) -> list[str]:
     return said
 
 
+def _cracking(found: Sequence[Json]) -> list[str]:
+    """Say what bonded particles rest on, if there are any."""
+    some = [row for row in found if row["route"] in (IMPOSED_BONDED, PREDICTED_BONDED)]
+    if not some:
+        return []
+    strength = load_force_field(DEFAULT).particle_strength
+    said = f"**Bonded** particles ({len(some)} electrodes) deform and crack under the calender (docs/cracking.md); "
+    return [f"{said}their strength of {strength:g} MPa is assumed. The paper's are rigid."]
+
+
 def _html(
     table: Sequence[Claim], said: Sequence[str], pictures: Mapping[str, Path], found: Sequence[Json], scope: Scope
 ) -> str:
     command = f"mesoforge reproduce paper --seeds {scope.seeds} --voxel {scope.voxel:g}"
+    command += "" if scope.particles == "both" else f" --particles {scope.particles}"
     command += f" --shapes {scope.shapes}" if scope.shapes else ""
     stages = ", ".join(f"{stage} {number}" for stage, number in VERSIONS.items())
     versions = [("mesoforge", __version__), ("LAMMPS", version()), ("versions of the stages", stages)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from mesoforge.experiments.rates import AT_1C, PATTERN, property_of
 from mesoforge.experiments.study import Study
 from mesoforge.optimize.problem import Budget
 from mesoforge.optimize.strategies import STRATEGIES
 from mesoforge.physics.force_fields import shipped as shipped_force_fields
 from mesoforge.physics.materials import shipped as shipped_materials
 from mesoforge.physics.measurement import PROPERTIES
+from mesoforge.physics.microstructure.quantity import Property
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.record import Record
 
@@ -37,8 +39,10 @@ def study_schema() -> Json:
     fields = schema["properties"]
     fields["recipe"]["anyOf"] = [{"$ref": "#/$defs/Recipe"}, {"type": "string"}]
     fields["variables"] = _listed(fields["variables"], {name: _bounds(said) for name, said in inputs().items()})
-    fields["objectives"] = _listed(fields["objectives"], {name: _goal(name) for name in PROPERTIES})
-    fields["constraints"] = _listed(fields["constraints"], {name: _limit(name) for name in PROPERTIES})
+    fields["objectives"] = _listed(fields["objectives"], {name: _goal(name) for name in (*PROPERTIES, *AT_1C)})
+    fields["constraints"] = _listed(fields["constraints"], {name: _limit(name) for name in (*PROPERTIES, *AT_1C)})
+    fields["objectives"]["patternProperties"] = {f"^{PATTERN}$": _goal(AT_1C[0])}
+    fields["constraints"]["patternProperties"] = {f"^{PATTERN}$": _limit(AT_1C[0])}
     counts = {name: {"type": "integer", "minimum": 0} for name in Budget.__dataclass_fields__}
     fields["budget"] = _listed(fields["budget"], counts)
     fields["strategy"]["enum"] = sorted(STRATEGIES)
@@ -91,8 +95,12 @@ def _bounds(said: str) -> Json:
     }
 
 
+def _about(name: str) -> Property:
+    return property_of(name) or Property("", "")
+
+
 def _limit(name: str) -> Json:
-    about = PROPERTIES[name]
+    about = _about(name)
     pair = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}
     keys = {"at_least": _NUMBER, "at_most": _NUMBER, "between": pair}
     said = f"{about.meaning} [{about.unit}]" if about.unit else about.meaning
@@ -100,9 +108,9 @@ def _limit(name: str) -> Json:
 
 
 def _goal(name: str) -> Json:
-    about = PROPERTIES[name]
+    about = _about(name)
     keys = {"goal": {"enum": ["minimize", "maximize", "match"]}}
-    keys |= dict.fromkeys(("match", "tolerance", "threshold"), _NUMBER)
+    keys |= dict.fromkeys(("match", "tolerance", "threshold", "weight"), _NUMBER)
     mapping = {"type": "object", "properties": keys, "additionalProperties": False}
     return {
         "description": f"{about.meaning} [{about.unit}]" if about.unit else about.meaning,

@@ -14,13 +14,16 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.design import Name
 from mesoforge.experiments.draws import Draws
 from mesoforge.experiments.layout import lay_down
+from mesoforge.experiments.rates import AT_1C, engine, property_of
 from mesoforge.experiments.record import check_study_name
+from mesoforge.experiments.staging import stages_of
 from mesoforge.experiments.units import quantity
 from mesoforge.experiments.where import Where
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Variable
+from mesoforge.optimize.stages import check_reuse
 from mesoforge.optimize.stopping import stop
 from mesoforge.optimize.strategies import strategy
 from mesoforge.optimize.tolerances import Tolerances
@@ -77,7 +80,9 @@ class Study(Record):
     stop: str | None = None
     """When to end the proposals early, in words: ``hypervolume gained less than 1 % over 8 simulations``."""
     repeat: bool = False
-    """With one aim: whether a measured recipe is proposed once more where that tells more than a new one."""
+    """Whether a measured recipe is proposed once more, with a new seed, where that tells more than a new one."""
+    reuse: bool = False
+    """Whether a proposal may go on from a slurry or coating made before, where that gains more for its cost."""
     average_over: str | None = None
     """Path of a calibration's ``posterior.csv``: each simulation draws its force field from it, by its seed."""
     strategy: str = "botorch"
@@ -125,12 +130,16 @@ class Plan:
             seed=study.seed,
             tolerances=Tolerances.from_mapping(study.tolerances if kind == "optimize" else {}, laid.space) or None,
             context=_context(self.base, kind)
+            | engine((*study.objectives, *study.constraints))
             | ({"design": laid.name} if laid.name else {})
             | ({} if self.draws is None else {"average_over": self.draws.digest}),
             plan=laid.plan,
+            stages=stages_of(self.base, laid.space),
         )
         self.points = laid.points
-        strategy(study.strategy)
+        proposing = strategy(study.strategy)
+        if study.reuse and kind == "optimize":
+            check_reuse(self.problem.stages, proposing, study.strategy)
         self._check_objectives()
         self._check_limits()
         self._check_draws()
@@ -156,8 +165,7 @@ class Plan:
                 "the study has no objectives but optimizing needs one: add objectives, or use 'mesoforge sample'."
             )
         for name in self.problem.objectives.names:
-            if name not in PROPERTIES:
-                raise InputError(f"objective '{name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+            _check_property(name, "objective")
             if name in CRACKING and not self._may_crack:
                 raise InputError(
                     f"objective '{name}' is of bonded particles but these are rigid: set particles.bonded to true."
@@ -171,8 +179,7 @@ class Plan:
 
     def _check_limits(self) -> None:
         for limit in self.problem.objectives.limits.each:
-            if limit.name not in PROPERTIES:
-                raise InputError(f"constraint '{limit.name}' is not a property: use one of {', '.join(PROPERTIES)}.")
+            _check_property(limit.name, "constraint")
             if quantity(limit.name).unit == "%" and (limit.low >= 1 or limit.high < 0):
                 raise InputError(
                     f"constraint '{limit}' is on a fraction from 0 to 1, not percent: no electrode keeps it."
@@ -287,6 +294,13 @@ def _context(base: Recipe, kind: Kind) -> dict[str, Value]:
     chain = identity(base)
     versions = ", ".join(f"{stage} {inputs['version']}" for stage, inputs in chain.items())
     return {"kind": kind, "physics": f"{versions}, LAMMPS {version()}", "recipe": digest(chain["measurement"])}
+
+
+def _check_property(name: str, role: str) -> None:
+    if property_of(name) is None:
+        raise InputError(
+            f"{role} '{name}' is not a property: use one of {', '.join(PROPERTIES)}, or {', '.join(AT_1C)}."
+        )
 
 
 def _free_name(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
-from mesoforge.experiments.units import quantity
+from mesoforge.experiments.units import quantity, typeset
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Measured, Trial
 
@@ -144,7 +144,7 @@ def input_unit(name: str) -> str:
     record: Any = getattr(Recipe(), section, None)
     field = type(record).model_fields.get(last) if hasattr(type(record), "model_fields") else None
     found = re.search(r"\[(.+?)\]", (field.description or "") if field else "")
-    return found[1].replace("um", "µm").replace("cm2", "cm²") if found else "-"
+    return typeset(found[1]) if found else "-"
 
 
 def axes_of(campaign: Campaign) -> tuple[list[str], set[str]]:

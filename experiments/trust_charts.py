@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mesoforge.experiments.canvas import COLOURS, INK, new_figure, save, style
+from mesoforge.experiments.canvas import COLOURS, INK, MARKERS, SERIES, new_figure, save, style
+from mesoforge.experiments.learned_charts import draw_ends, input_label, wrapped_axis
 from mesoforge.experiments.units import quantity
 from mesoforge.optimize.space import Space, Variable
 from mesoforge.surrogate.dependence import Dependence, partial_dependence
@@ -31,9 +32,11 @@ def calibration_chart(found: Trust, path: Path) -> Path:
         axes.fill_between(_LEVELS, _LEVELS - 2 * chance, _LEVELS + 2 * chance, color=_GREY, alpha=0.35, lw=0,
                           label="by chance, 95 %")  # fmt: skip
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":")
-        for name, curve in curves.items():
-            axes.plot(_LEVELS, curve, "o-", ms=3.5, lw=1.4, label=quantity(name).label)
-        axes.set(xlabel="Level of the interval", ylabel="Unseen electrodes within it", xlim=(0, 1), ylim=(0, 1.02))
+        for place, (name, curve) in enumerate(curves.items()):
+            colour, mark = SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)]
+            axes.plot(_LEVELS, curve, f"{mark}-", color=colour, ms=4, lw=1.4, label=quantity(name).label)
+        axes.set(xlabel="Level of the interval (-)", ylabel="Share of unseen electrodes within it (-)")
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(fontsize=9, frameon=False)
         return save(figure, path)
 
@@ -48,8 +51,9 @@ def dependence_chart(gp: GaussianProcess, space: Space, path: Path) -> Path:
             for column, variable in enumerate(space.variables):
                 axes = panels[row * columns + column]
                 _draw(axes, found[column][name], variable, quantity(name).scale)
-                axes.set(xlabel=variable.name.split(".")[-1].replace("_", " ") if row == rows - 1 else "")
-                axes.set_ylabel(quantity(name).axis if column == 0 else "", fontsize=9)
+                axes.set(xlabel=input_label(variable.name) if row == rows - 1 else "")
+                axes.set_ylabel(wrapped_axis(quantity(name).axis) if column == 0 else "", fontsize=10)
+                axes.tick_params(labelleft=column == 0)
         _level(panels, rows, columns)
         return save(figure, path)
 
@@ -63,8 +67,7 @@ def _draw(axes: Axes, one: Dependence, variable: Variable, scale: float) -> None
     places = [float(variable.unrounded(float(place))) for place in one.places]
     axes.fill_between(places, mean - width, mean + width, color=COLOURS["CBD"], alpha=0.2, lw=0)
     axes.plot(places, mean, color=COLOURS["CBD"], lw=1.8)
-    if variable.scale == "log":
-        axes.set_xscale("log")
+    draw_ends(axes, variable)
 
 
 def _level(panels: list[Axes], rows: int, columns: int) -> None:

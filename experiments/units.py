@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
+
+from mesoforge.experiments.rates import property_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,26 @@ def _fraction(label: str) -> Quantity:
     return Quantity(label, "%", 100.0)
 
 
-QUANTITIES: Final[dict[str, Quantity]] = {
+def _words(name: str) -> str:
+    text = name.replace("_", " ").replace("cbd", "CBD")
+    return text[:1].upper() + text[1:]
+
+
+def typeset(text: str) -> str:
+    """Return text with its units as people write them: um as µm, cm3 as cm³."""
+    return _SQUARES.sub(lambda found: found[1] + "²³"[int(found[2]) - 2], _MICRO.sub("µ", text))
+
+
+_MICRO: Final = re.compile(r"(?<![\w.])u(?=[ms]\b)")
+_SQUARES: Final = re.compile(r"((?<![\w.])[cmµ]?m)([23])\b")
+_SHARES: Final = (
+    "porosity_voxels", "porosity_bulk", "porosity_bulk_under_load", "dried_porosity_bulk", "porosity_resolved",
+    "porosity_open", "porosity_closed", "cbd_nanoporosity", "active_fraction", "cbd_fraction", "percolating_z",
+    "dead_ends_z", "active_surface_share", "cbd_coverage", "collector_coverage_active", "collector_coverage_cbd",
+    "broken_bonds", "broken_bonds_under_load", "cracked_particles", "cracked_volume", "bonded_volume",
+)  # fmt: skip
+"""Properties that are shares of a whole, named by their own names."""
+QUANTITIES: Final[dict[str, Quantity]] = {name: _fraction(_words(name)) for name in _SHARES} | {
     "porosity": _fraction("Porosity"),
     "dried_porosity": _fraction("Porosity before calendering"),
     "porosity_under_load": _fraction("Porosity under load"),
@@ -45,5 +67,8 @@ QUANTITIES: Final[dict[str, Quantity]] = {
 
 
 def quantity(name: str) -> Quantity:
-    """Return how a property is shown; one that is not in the table by its own name, without a unit."""
-    return QUANTITIES.get(name) or Quantity(name.replace("_", " ").capitalize())
+    """Return how a property is shown; one that is not in the table by its own name, in the unit of its record."""
+    if name in QUANTITIES:
+        return QUANTITIES[name]
+    about = property_of(name)
+    return Quantity(_words(name), typeset(about.unit) if about else "")

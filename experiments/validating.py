@@ -11,6 +11,7 @@ import yaml
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.locating import Mistake, Node, advised, nodes, twice, where, without
+from mesoforge.experiments.rates import AT_1C
 from mesoforge.experiments.study import Kind, Plan, Study, load_study
 from mesoforge.experiments.where import Where
 from mesoforge.optimize.problem import Budget
@@ -25,7 +26,7 @@ FileKind = Literal["optimize", "sample", "recipe"]
 KEYS: Final = (
     *("low", "high", "scale", "integer", "choices", "linear", "log"),
     *("at_least", "at_most", "between"),
-    *("goal", "match", "tolerance", "threshold", "minimize", "maximize"),
+    *("goal", "match", "tolerance", "threshold", "weight", "minimize", "maximize"),
 )
 """What variables, objectives and constraints are made of."""
 MOST: Final = 20
@@ -138,6 +139,7 @@ def known_names() -> set[str]:
         *Where.model_fields,
         *_recipe_names(),
         *PROPERTIES,
+        *AT_1C,
         *Budget.__dataclass_fields__,
         *STRATEGIES,
         *shipped_force_fields(),

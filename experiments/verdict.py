@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mesoforge.experiments.canvas import FIGURE_KINDS
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.view import aim, best_row, trial_key, validation
 from mesoforge.optimize.baselines import nearest
@@ -15,6 +15,9 @@ from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.reach import unreached
 from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.balance import foretold
+
+if TYPE_CHECKING:
+    from mesoforge.surrogate.gp import GaussianProcess
 
 Json = dict[str, Any]
 
@@ -54,43 +57,50 @@ def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> 
     """Write a campaign's findings and figures into its folder: JSON, the table of trials as CSV, PNG and SVG."""
     from mesoforge.experiments.charts import pareto_front, prediction_against_physics
     from mesoforge.experiments.study_charts import axes_of, hypervolume_chart, parallel_coordinates
+    from mesoforge.surrogate.gp import GaussianProcess
 
     (folder / "verdict.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     _write_table(plan, campaign, folder / "trials.csv")
     wanted = plan.problem.objectives
     if len(wanted) and campaign.measured:
-        front = [trial.number for trial in campaign.pareto()]
-        for kind in FIGURE_KINDS:
-            pareto_front(campaign.trials, _goals(plan, campaign), front, folder / f"pareto_front{kind}")
-            prediction_against_physics(campaign.trials, wanted.outputs, folder / f"prediction_against_physics{kind}")
-            hypervolume_chart(campaign, folder / f"hypervolume{kind}")
-            parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / f"parallel_coordinates{kind}")
-        _draw_learned(plan, campaign, folder)
+        fitted = campaign.surrogate()
+        gp = fitted if isinstance(fitted, GaussianProcess) else None
+        front = {trial.number: _spread(trial, plan, gp) for trial in campaign.pareto()}
+        pareto_front(campaign.trials, _goals(plan, campaign), front, folder / "pareto_front")
+        prediction_against_physics(campaign.trials, wanted.outputs, folder / "prediction_against_physics")
+        hypervolume_chart(campaign, folder / "hypervolume")
+        parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / "parallel_coordinates")
+        if gp is not None:
+            _draw_learned(plan, campaign, gp, folder)
 
 
-def _draw_learned(plan: Plan, campaign: Campaign, folder: Path) -> None:
-    """Draw what the surrogate learned, once there is one."""
+def _spread(trial: Trial, plan: Plan, gp: GaussianProcess | None) -> dict[str, float]:
+    """Return the standard deviation that another seed of a trial's recipe would have, by property."""
+    if gp is None:
+        return {}
+    sd = gp.predict(plan.problem.space.rows([trial.values]))[1][0]
+    return dict(zip(gp.table.names, map(float, sd), strict=True))
+
+
+def _draw_learned(plan: Plan, campaign: Campaign, gp: GaussianProcess, folder: Path) -> None:
+    """Draw what the surrogate learned."""
     from mesoforge.experiments.learned import indices
     from mesoforge.experiments.learned_charts import sensitivity_chart, slices_chart
     from mesoforge.experiments.slices import chosen_inputs, cut
-    from mesoforge.surrogate.gp import GaussianProcess
 
-    gp, space = campaign.surrogate(), plan.problem.space
-    if not isinstance(gp, GaussianProcess):
-        return
+    space = plan.problem.space
     through, shares = chosen_inputs(plan, campaign), indices(plan, gp)
     cuts = {name: cut(gp, space, through, name) for name in space.names}
-    for kind in FIGURE_KINDS:
-        slices_chart(cuts, space.variables, through, folder / f"slices{kind}")
-        sensitivity_chart(shares, folder / f"sensitivity{kind}")
+    slices_chart(cuts, space.variables, through, folder / "slices")
+    sensitivity_chart(shares, folder / "sensitivity")
 
 
 def _stopped(plan: Plan, campaign: Campaign) -> str | None:
     """Say why the proposals ended before the budget was spent, if they did."""
     if not campaign.stopped:
         return None
-    spent = sum(trial.confirms is None and trial.origin != "known" for trial in campaign.trials)
-    return f"{plan.stop}: {plan.problem.budget.explored - spent} of {plan.problem.budget.explored} were not needed"
+    spared = math.floor(plan.problem.budget.explored - campaign.spent)
+    return f"{plan.stop}: {spared} of {plan.problem.budget.explored} were not needed"
 
 
 def _goals(plan: Plan, campaign: Campaign) -> dict[str, Any]:
@@ -161,11 +171,11 @@ def _write_table(plan: Plan, campaign: Campaign, path: Path) -> None:
     )
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["trial", "origin", "confirms", "seed", "state", *plan.problem.space.names, *names])
+        table.writerow(["trial", "origin", "confirms", "reuses", "seed", "state", *plan.problem.space.names, *names])
         for trial in sorted(campaign.ended, key=lambda one: one.number):
             found = trial.outcome.properties if isinstance(trial.outcome, Measured) else {}
             state = "measured" if found else getattr(trial.outcome, "kind", "")
             place = [trial.values[name] for name in plan.problem.space.names]
-            confirms = "" if trial.confirms is None else trial.confirms
+            kin = ["" if one is None else one for one in (trial.confirms, trial.reuses)]
             cells = [found.get(name, "") for name in names]
-            table.writerow([trial.number, trial.origin, confirms, trial.seed, state, *place, *cells])
+            table.writerow([trial.number, trial.origin, *kin, trial.seed, state, *place, *cells])

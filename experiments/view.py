@@ -67,8 +67,9 @@ def trial_run(trial: Trial, plan: Plan, home: Home) -> ElectrodeRun:
     origin = "sample" if plan.kind == "sample" else trial.origin
     key, recipe = trial_key(trial.number), plan.recipe(trial)
     run = electrode_run(key, origin, recipe, home, trial.asked_at, trial.ended_at, trial.outcome)
-    confirms = {} if trial.confirms is None else {"confirms": trial_key(trial.confirms)}
-    return replace(run, predictions=trial.prediction, tags={**run.tags, **confirms})
+    kin = {"confirms": trial.confirms, "reuses": trial.reuses}
+    tags = {name: trial_key(number) for name, number in kin.items() if number is not None}
+    return replace(run, predictions=trial.prediction, tags={**run.tags, **tags})
 
 
 def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -52,9 +53,10 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """Trials of the whole budget."""
+        """Trials of the whole budget; those that took a share of it leave room for more."""
         budget = self.campaign.problem.budget
-        return budget.explored + budget.confirmations * budget.replicates
+        spared = math.floor(sum(1 - trial.share for trial in self.campaign.trials))
+        return budget.explored + budget.confirmations * budget.replicates + spared
 
     @property
     def done(self) -> int:

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from mesoforge.experiments.canvas import FIGURE_KINDS
 from mesoforge.experiments.home import Home
 from mesoforge.optimize.trial import Failed, Measured, Outcome
-from mesoforge.physics.calendering import HOLD
+from mesoforge.physics.calendering import LOAD
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import CURVE, STAGES, VOXELS, Electrode, identity, manufacture
 from mesoforge.physics.microstructure.phases import profile
@@ -64,7 +63,7 @@ def outcome_of(value: Mapping[str, Any], needed: Sequence[str] = ()) -> Outcome:
         return Failed("not_finite", "measurement", odd[0])
     if missing := [name for name in needed if name not in value["properties"]]:
         return Failed("not_measured", "measurement", f"{missing[0]} has no value in this electrode")
-    return Measured(value["properties"], value["electrode"], value["wall_s"])
+    return Measured(value["properties"], value["electrode"], value["wall_s"], value.get("stage_s", {}))
 
 
 def electrode_name(recipe: Recipe) -> str:
@@ -90,6 +89,7 @@ def _finished(electrode: Electrode, home: Home) -> dict[str, Any]:
         "properties": electrode.properties,
         "electrode": electrode.input_sha256,
         "wall_s": electrode.wall_s,
+        "stage_s": electrode.stage_s,
         "portrait": str(folder),
         "notes": list(electrode.notes),
         "stages": {name: str(path) for name, path in electrode.stages.items()},
@@ -123,12 +123,10 @@ def _portray(electrode: Electrode, folder: Path) -> None:
     curve = np.loadtxt(electrode.stages["calendering"] / CURVE, delimiter=",", skiprows=1)
     shares = {"pore": "pore", "active_material": "active material", "cbd": "CBD"}
     fractions = {shown: along.fractions[name] for name, shown in shares.items()}
-    loading = int(np.sum(curve[:, 0] < HOLD))
-    shown = curve[curve[:, 0] != HOLD]
-    for kind in FIGURE_KINDS:
-        cross_section(voxels.phase, voxels.particle, voxels.edge, folder / f"cross_section{kind}")
-        phase_profile(along.height, fractions, folder / f"phase_profile{kind}")
-        stress_thickness(shown[:, 1], shown[:, 2], folder / f"stress_thickness{kind}", loading)
+    loading = int(np.sum(curve[:, 0] == LOAD))
+    cross_section(voxels.phase, voxels.particle, voxels.edge, folder / "cross_section")
+    phase_profile(along.height, fractions, folder / "phase_profile")
+    stress_thickness(curve[:, 1], curve[:, 2], folder / "stress_thickness", loading)
     view_3d(voxels.phase, voxels.particle, voxels.edge, folder / "view_3d.png")
     _write_recipe(electrode.recipe, folder)
     _write_log(electrode, folder / "lammps_log.txt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from mesoforge.optimize.confirmed import Confirmed, confirmed
 from mesoforge.optimize.journal import FORMAT, Event, Journal
 from mesoforge.optimize.learning import (
     estimates,
+    groups,
     in_steps,
     measured,
     points,
@@ -26,6 +28,7 @@ from mesoforge.optimize.learning import (
 from mesoforge.optimize.pareto import best_first, hypervolume, in_order, pareto_mask, reference_point, standing
 from mesoforge.optimize.problem import Budget, OtherProblemError, Problem, check_extension, difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
+from mesoforge.optimize.stages import Branch, Sparing, Stages, check_reuse, reusable
 from mesoforge.optimize.stopping import Stop
 from mesoforge.optimize.strategies import check_follows
 from mesoforge.optimize.strategies import strategy as strategy_named
@@ -38,7 +41,9 @@ Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
 
 LEAST_TO_LEARN = 2  # measured trials; below, Sobol points are proposed
 MOST_TO_REPEAT = 16  # best trials of which one may be made again
+MANY_DRAWS, FEW_DRAWS = 128, 16  # for a repetition's worth; few where each hypervolume takes milliseconds
 AROUND = 32  # places within the tolerances of inputs
+LEAST_SHARE = 1e-3  # of an electrode: a smaller rest of the budget is none
 
 
 def gaussian_process(table: Table) -> Surrogate:
@@ -58,12 +63,16 @@ class Campaign:
     probably fails.
 
     ``learn`` builds the surrogate that foretells each trial after the start; without it nothing is foretold. ``stop``
-    may end the proposals before the budget is spent. With ``repeat`` and one aim, a measured point is proposed once
-    more where that is expected to tell more of the best than the new point. The surrogate's noise is that of replicates
+    may end the proposals before the budget is spent. With ``repeat`` a measured point is proposed once more where that
+    is expected to tell more of the best than the new point. The surrogate's noise is that of replicates
     once these are enough.
 
+    With ``reuse`` a proposal may go on from what an earlier trial made, with its seed, where that is expected to gain
+    more for its cost than a trial of its own: the problem's ``stages`` say what can be shared. Such a trial takes its
+    share of the budget. The surrogate knows which trials share a slurry's error.
+
     Raises:
-        InputError: The journal is of another problem, or its budget was larger.
+        InputError: The journal is of another problem, its budget was larger, or nothing can be reused.
     """
 
     def __init__(
@@ -76,12 +85,16 @@ class Campaign:
         clock: Callable[[], float] = time.time,
         stop: Stop | None = None,
         repeat: bool = False,
+        reuse: bool = False,
     ) -> None:
         self.problem = problem
         self._journal, self._learn, self._clock, self._stop = journal, learn, clock, stop
-        self._repeat = repeat and problem.objectives.one_aim
+        self._repeat = repeat
         check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
+        if reuse:
+            check_reuse(problem.stages, self._strategy, strategy)
+        self._reuse = reuse
         self._trials: dict[int, Trial] = {}
         self._ended: list[int] = []
         self._reference: Array | None = None
@@ -354,10 +367,23 @@ class Campaign:
         if len(self.measured) < LEAST_TO_LEARN:
             return None if self.pending else self._start()
         view = self._view(self.surrogate())
-        point = self._proposed(view)
+        point, branch = self._proposed(view)
         if point is None or not view.admissible(point):
             return self._trial("sobol", stand_in(view), view.surrogate)
+        if branch is not None:
+            return self._going_on(point, branch, view)
         return self._again(point, view) or self._trial(self._strategy.origin, point, view.surrogate)
+
+    def _going_on(self, point: Array, branch: Branch, view: View) -> Trial:
+        """Return a trial with the seed of an earlier one, and its values but those that are free."""
+        first, free = self._trials[branch.trial], [self.problem.space.names[axis] for axis in branch.free]
+        trial = self._trial(self._strategy.origin, point)
+        values = first.values | {name: trial.values[name] for name in free}
+        here = self.problem.space.to_unit(values)
+        foretold = estimates(self.problem, view.surrogate, here, branch.group) if view.surrogate is not None else {}
+        return replace(
+            trial, values=values, seed=first.seed, prediction=foretold, reuses=branch.trial, share=branch.share
+        )
 
     def _again(self, point: Array, view: View) -> Trial | None:
         """Return a measured trial's values once more, if that is worth more than a new point."""
@@ -366,19 +392,25 @@ class Campaign:
 
         if not self._repeat or self.pending or not isinstance(view.surrogate, GaussianProcess):
             return None
-        best = np.argsort(-view.ranked, kind="stable")[:MOST_TO_REPEAT]
+        best = np.array(best_first(self.objectives, view.Y, view.reference)[:MOST_TO_REPEAT])
         rows = best[np.sort(np.unique(view.X[best], axis=0, return_index=True)[1])]
-        chosen = worth_repeating(view.surrogate, view.X[rows], point, view.rank)
+        draws = MANY_DRAWS if self.objectives.one_aim or len(self.objectives) == 2 else FEW_DRAWS
+        chosen = worth_repeating(view.surrogate, view.X[rows], point, view.worth, draws)
         if chosen is None:
             return None
         trial = self._trial("repeat", view.X[rows[chosen]], view.surrogate)
         return replace(trial, values=self.measured[rows[chosen]].values)
 
-    def _proposed(self, view: View) -> Array | None:
+    def _proposed(self, view: View) -> tuple[Array | None, Branch | None]:
+        """Return the strategy's point, and what it goes on from if anything; no point where the numerics failed."""
         try:
-            return view.pulled(self._strategy.propose(view))
+            if self._reuse:
+                found = reusable(cast("Stages", self.problem.stages), self.problem.space, self.trials)
+                point, branch = cast("Sparing", self._strategy).propose_among(view, found)
+                return (view.pulled(point) if branch is None else point), branch
+            return view.pulled(self._strategy.propose(view)), None
         except NoProposal:
-            return None
+            return None, None
 
     def _confirmation(self) -> Trial | None:
         if not self._confirmations_left():
@@ -426,8 +458,13 @@ class Campaign:
     def _explored(self) -> tuple[Trial, ...]:
         return tuple(trial for trial in self._first() if trial.origin != "known")
 
+    @property
+    def spent(self) -> float:
+        """What start and proposals took of the budget, in whole electrodes: one that reuses stages counts its share."""
+        return math.fsum(trial.share for trial in self._explored())
+
     def _explored_all(self) -> bool:
-        return len(self._explored()) >= self.problem.budget.explored
+        return self.spent > self.problem.budget.explored - LEAST_SHARE
 
     def _stopped(self) -> bool:
         """Say whether the stopping rule holds, of what was explored until the confirmations began."""
@@ -472,6 +509,7 @@ class Campaign:
             surrogate=surrogate,
             viability=viability(self.problem, self.trials),
             tolerances=self.problem.tolerances or None,
+            groups=groups(self.problem, self.measured, self._reuse),
         )
 
     def _reference_or_inferred(self, Y: Array) -> Array:
@@ -485,7 +523,7 @@ class Campaign:
             return None
         numbers = tuple(trial.number for trial in known)
         if self._last_learned is None or self._last_learned[0] != numbers:
-            fitted = self._learn(training_table(self.problem, known))
+            fitted = self._learn(training_table(self.problem, known, self._reuse))
             self._last_learned = numbers, fitted
         return self._last_learned[1]
 

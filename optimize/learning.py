@@ -10,10 +10,11 @@ import numpy as np
 from mesoforge.optimize.problem import Problem
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
+from mesoforge.optimize.stages import slurries
 from mesoforge.optimize.strategies.sobol import SOBOL
 from mesoforge.optimize.trial import Estimate, Measured, Trial
 from mesoforge.optimize.view import View
-from mesoforge.surrogate.table import Array, Surrogate, Table
+from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 from mesoforge.surrogate.validation import least_sd
 
 if TYPE_CHECKING:
@@ -46,15 +47,22 @@ def properties(problem: Problem, trials: tuple[Trial, ...]) -> Array:
     return np.array(rows).reshape(len(rows), len(problem.objectives.outputs))
 
 
-def training_table(problem: Problem, known: tuple[Trial, ...]) -> Table:
-    """Return measured trials as training data, with the noise that replicates show once they are enough."""
+def groups(problem: Problem, known: tuple[Trial, ...], reuse: bool = False) -> Groups | None:
+    """Return numbers (n,) of the trials' slurries, where some share one, or with ``reuse`` may come to."""
+    found = slurries(problem.stages, known)
+    return found if reuse or len(np.unique(found)) < len(found) else None
+
+
+def training_table(problem: Problem, known: tuple[Trial, ...], reuse: bool = False) -> Table:
+    """Return measured trials as training data, with their slurries, and the noise that enough replicates show."""
     outputs, categories = problem.objectives.outputs, problem.space.categories
-    table = Table(points(problem, known), properties(problem, known), outputs, categories=categories)
+    shared = groups(problem, known, reuse)
+    table = Table(points(problem, known), properties(problem, known), outputs, categories=categories, groups=shared)
     if len({tuple(trial.values.values()) for trial in known}) == len(known):
         return table
     from mesoforge.surrogate.replicates import with_known_noise
 
-    return with_known_noise(table, [trial.seed for trial in known])
+    return with_known_noise(table, [trial.seed for trial in known] if shared is None else shared.tolist())
 
 
 def viability(problem: Problem, trials: tuple[Trial, ...]) -> Viability | None:
@@ -68,12 +76,27 @@ def viability(problem: Problem, trials: tuple[Trial, ...]) -> Viability | None:
     return fit_viability(points(problem, worked), points(problem, failed), problem.space.categories)
 
 
-def estimates(problem: Problem, surrogate: Surrogate, point: Array) -> dict[str, Estimate]:
-    """Return what is foretold of one new electrode at a point (d,), by output, never surer than leave-one-out."""
-    means, sds = surrogate.predict(point[None])
-    cautious = np.maximum(sds[0], least_sd(surrogate))
+def estimates(problem: Problem, surrogate: Surrogate, point: Array, group: int | None = None) -> dict[str, Estimate]:
+    """Return what is foretold of one new electrode at a point (d,), by output, never surer than leave-one-out.
+
+    With ``group`` it is made of that slurry of the surrogate's table.
+    """
+    means, sds, least = _foretold(surrogate, point, group)
+    cautious = np.maximum(sds[0], least)
     pairs = zip(means[0].tolist(), cautious.tolist(), strict=True)
     return {name: Estimate(mean, sd) for name, (mean, sd) in zip(problem.objectives.outputs, pairs, strict=True)}
+
+
+def _foretold(surrogate: Surrogate, point: Array, group: int | None) -> tuple[Array, Array, Array]:
+    """Return means and standard deviations (1, m), and what the latter must not fall below (m,)."""
+    from mesoforge.surrogate.gp import GaussianProcess
+    from mesoforge.surrogate.shared import error_within, predict_within
+
+    groups = surrogate.table.groups
+    if not isinstance(surrogate, GaussianProcess) or groups is None or group is None or group not in groups:
+        return *surrogate.predict(point[None]), least_sd(surrogate)
+    within = error_within(surrogate)
+    return *predict_within(surrogate, point[None], group), least_sd(surrogate) if within is None else within
 
 
 def stand_in(view: View) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.several import Several, check_keys, number
 from mesoforge.optimize.trial import Value
 from mesoforge.surrogate.table import Array
 
@@ -81,14 +82,12 @@ def between(name: str, low: float, high: float) -> Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Several[Limit]):
     """The limits of a campaign, in order.
 
     Raises:
         InputError: There are two of one property.
     """
-
-    each: tuple[Limit, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.each):
@@ -102,18 +101,6 @@ class Limits:
             InputError: A key is unknown, a bound is no number, or both bounds exclude each other.
         """
         return cls(tuple(_limit(name, entry) for name, entry in mapping.items()))
-
-    def to_mapping(self) -> dict[str, dict[str, Value]]:
-        """Return what `from_mapping` reads."""
-        return {one.name: one.to_mapping() for one in self.each}
-
-    def __len__(self) -> int:
-        return len(self.each)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The limited properties, in order."""
-        return tuple(one.name for one in self.each)
 
     def excess(self, Y: Array, names: Sequence[str]) -> Array:
         """Return by how much the rows of Y (n, k), whose columns have these names, break the limits, (n,); 0 if kept.
@@ -131,18 +118,11 @@ class Limits:
 def _limit(name: str, entry: object) -> Limit:
     if not isinstance(entry, Mapping) or not entry:
         raise InputError(f"{name} is limited by {entry!r}, but a mapping with {' or '.join(KEYS)} was due: write one")
-    if unknown := set(entry) - set(KEYS):
-        raise InputError(f"{name} has the key {sorted(unknown)[0]!r}, but only {', '.join(KEYS)} are known: correct it")
+    check_keys(name, entry, KEYS)
     if "between" not in entry:
-        sides = [_number(name, key, entry.get(key, end)) for key, end in zip(KEYS, (-math.inf, math.inf), strict=False)]
+        sides = [number(name, key, entry.get(key, end)) for key, end in zip(KEYS, (-math.inf, math.inf), strict=False)]
         return Limit(name, *sides)
     pair = entry["between"]
     if len(entry) > 1 or not isinstance(pair, list | tuple) or len(pair) != 2:
         raise InputError(f"{name} is limited by {dict(entry)}, but between alone with two numbers was due: write those")
-    return Limit(name, *(_number(name, "between", value) for value in pair))
-
-
-def _number(name: str, key: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name} has {key} {value!r}, but a number was due: write one")
-    return float(value)
+    return Limit(name, *(number(name, "between", value) for value in pair))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.limits import Limit, Limits
+from mesoforge.optimize.several import Several, check_keys, number
 from mesoforge.optimize.trial import Value
 from mesoforge.surrogate.table import Array
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Goal: TypeAlias = Literal["minimize", "maximize", "match"]
 GOALS = ("minimize", "maximize", "match")
-KEYS = ("goal", "match", "tolerance", "threshold")
+KEYS = ("goal", "match", "tolerance", "threshold", "weight")
 TINY = 1e-12  # keeps the slope of a root finite where every target is met
 Numbers = TypeVar("Numbers", "float", "Array", "Tensor")
 Many = TypeVar("Many", "Array", "Tensor")
@@ -31,10 +32,10 @@ class Objective:
     """What is wanted of one property y: its score is y, -y, or -|y - target| / tolerance.
 
     ``target``, ``tolerance`` and ``threshold`` have the property's unit. ``threshold`` is the worst value of use; when
-    matching, the largest distance from the target that is.
+    matching, the largest distance from the target that is. ``weight`` is what one unit of the score is worth.
 
     Raises:
-        InputError: The goal is unknown, or a target and a tolerance > 0 do not go with it.
+        InputError: The goal is unknown, a target and a tolerance > 0 do not go with it, or a weight is not positive.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Objective:
     target: float | None = None
     tolerance: float | None = None
     threshold: float | None = None
+    weight: float | None = None
 
     def __post_init__(self) -> None:
         _check_goal(self)
@@ -68,25 +70,30 @@ class Objective:
 
     def to_mapping(self) -> dict[str, Value]:
         """Return what `Objectives.from_mapping` reads."""
-        fields = {"match": self.target, "tolerance": self.tolerance, "threshold": self.threshold}
+        fields = {key: getattr(self, "target" if key == "match" else key) for key in KEYS[1:]}
         known: dict[str, Value] = {key: value for key, value in fields.items() if value is not None}
         return {"goal": self.goal, **known}
 
 
 @dataclass(frozen=True, slots=True)
-class Objectives:
+class Objectives(Several[Objective]):
     """The objectives of a campaign, in order, and its limits; none where the space is only to be sampled.
 
+    With weights there is one aim, the sum of all scores times their weights.
+
     Raises:
-        InputError: There are two of one property, or an objective and a limit exclude each other.
+        InputError: There are two of one property, some have a weight and others none, or an objective and a limit
+            exclude each other.
     """
 
-    each: tuple[Objective, ...]
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.each):
             raise InputError(f"the objectives are {', '.join(self.names)}, but each was due once: drop the second")
+        bare = [one.name for one in self.each if one.weight is None]
+        if 0 < len(bare) < len(self.each):
+            raise InputError(f"{', '.join(bare)} came without a weight, but others have one: give all one, or none")
         for limit in self.limits.each:
             for one in self.each:
                 _check_agree(one, limit)
@@ -103,18 +110,6 @@ class Objectives:
         """
         each = tuple(_objective(name, entry) for name, entry in mapping.items())
         return cls(each, Limits.from_mapping(limits or {}))
-
-    def to_mapping(self) -> dict[str, dict[str, Value]]:
-        """Return what `from_mapping` reads, in its long form."""
-        return {one.name: one.to_mapping() for one in self.each}
-
-    def __len__(self) -> int:
-        return len(self.each)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The objectives' properties, in the order of the first columns of Y."""
-        return tuple(one.name for one in self.each)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -147,13 +142,25 @@ class Objectives:
 
     @property
     def one_aim(self) -> bool:
-        """Whether there is one number to follow: a single objective, or targets only, which are met together."""
-        return len(self) == 1 or (len(self) > 1 and all(one.goal == "match" for one in self.each))
+        """Whether there is one number to follow: a single objective, targets only, or weighted ones."""
+        return len(self) == 1 or bool(self.weights) or (len(self) > 1 and all(one.goal == "match" for one in self.each))
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """What one unit of each score is worth; nothing where no weights were asked for."""
+        return tuple(one.weight for one in self.each if one.weight is not None)
 
     def aims(self, Y: Array) -> Array:
-        """Return what a strategy follows, (n, 1 or m): the scores, or if all are targets their rms in tolerances."""
+        """Return what a strategy follows, (n, 1 or m): the scores, or where there is one aim its score."""
         scores = self.scores(Y)
-        return together(scores)[:, None] if self.one_aim and len(self) > 1 else scores
+        return self.joined(scores)[:, None] if self.one_aim and len(self) > 1 else scores
+
+    def joined(self, scores: Many) -> Many:
+        """Return the score (...,) of the one aim, of scores (..., m): weighted, or of targets alone by their rms."""
+        if not self.weights:
+            return scores[..., 0] if len(self) == 1 else together(scores)
+        weighted = [weight * scores[..., column] for column, weight in enumerate(self.weights)]
+        return sum(weighted[1:], start=weighted[0])
 
     def shortfall(self, Y: Array) -> Array:
         """Return by how many tolerances beyond the first the worst match of each row of Y (n, k) misses; 0 if none."""
@@ -184,9 +191,11 @@ def together(scores: Many) -> Many:
 def _check_goal(one: Objective) -> None:
     if one.goal not in GOALS:
         raise InputError(f"{one.name} has the goal {one.goal!r}, but {', '.join(GOALS)} are known: choose one")
-    numbers = [value for value in (one.target, one.tolerance, one.threshold) if value is not None]
+    numbers = [value for value in (one.target, one.tolerance, one.threshold, one.weight) if value is not None]
     if not all(math.isfinite(value) for value in numbers):
         raise InputError(f"{one.name} holds a number that is not finite, but finite ones were due: correct it")
+    if one.weight is not None and one.weight <= 0:
+        raise InputError(f"{one.name} has the weight {one.weight:g}, but more than 0 was due: raise it, or drop it")
 
 
 def _check_target(one: Objective) -> None:
@@ -225,16 +234,7 @@ def _objective(name: str, entry: object) -> Objective:
     fields = {"goal": entry} if isinstance(entry, str) else entry
     if not isinstance(fields, Mapping):
         raise InputError(f"{name} is {entry!r}, but minimize, maximize or a mapping with match was due: write one")
-    if unknown := set(fields) - set(KEYS):
-        raise InputError(f"{name} has the key {sorted(unknown)[0]!r}, but only {', '.join(KEYS)} are known: correct it")
+    check_keys(name, fields, KEYS)
     goal = fields.get("goal", "match" if "match" in fields else "missing")
-    target, tolerance, threshold = (_number(name, key, fields.get(key)) for key in KEYS[1:])
-    return Objective(name, goal, target, tolerance, threshold)
-
-
-def _number(name: str, key: str, value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name} has {key} {value!r}, but a number was due: write one")
-    return float(value)
+    numbers = {key: None if (said := fields.get(key)) is None else number(name, key, said) for key in KEYS[1:]}
+    return Objective(name, goal, *numbers.values())

@@ -32,6 +32,17 @@ def hypervolume(scores: Array, reference: Array) -> float:
     return float(Hypervolume(tensor(reference)).compute(tensor(front.reshape(-1, len(reference)))))
 
 
+def hypervolumes(scores: Array, reference: Array) -> Array:
+    """Return the hypervolume (n,) of each of n sets of scores (n, j, m); of two scores all at once, by a sweep."""
+    if len(reference) != 2:
+        return np.array([hypervolume(one, reference) for one in scores])
+    above = np.maximum(scores - reference, 0)
+    order = np.argsort(-above[..., 0], axis=1, kind="stable")
+    first, second = (np.take_along_axis(above[..., column], order, axis=1) for column in (0, 1))
+    widths = first - np.concatenate([first[:, 1:], np.zeros((len(first), 1))], axis=1)
+    return np.asarray(np.sum(widths * np.maximum.accumulate(second, axis=1), axis=1))
+
+
 def reference_point(objectives: Objectives, Y: Array) -> Array:
     """Return the point (m,) to count hypervolume from: a threshold's score, else below the worst of Y (n, k).
 
@@ -65,8 +76,12 @@ class Standing:
 
 
 def standing(objectives: Objectives, Y: Array, each: int = 1) -> Standing:
-    """Return how rows of Y (n, k) stand; with ``each`` above 1 the means over so many rows, one after another."""
-    found = (objectives.excess(Y), objectives.shortfall(Y), objectives.aims(Y))
+    """Return how rows of Y (n, k) stand; with ``each`` above 1 the means over so many rows, one after another.
+
+    Where objectives have weights, these say what a missed target is worth, and no row falls short.
+    """
+    shortfall = np.zeros(len(Y)) if objectives.weights else objectives.shortfall(Y)
+    found = (objectives.excess(Y), shortfall, objectives.aims(Y))
     return Standing(*(one.reshape(-1, each, *one.shape[1:]).mean(axis=1) for one in found))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from mesoforge.errors import InputError
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.space import Space
+from mesoforge.optimize.stages import Stages
 from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Value
 
@@ -63,7 +64,7 @@ class Problem:
     """A campaign's definition; ``context`` holds whatever else its outcomes depend on, such as the fixed recipe.
 
     The first trials of the start are those of ``plan``; the rest are a Sobol sequence.
-    With ``tolerances`` of inputs, what is best is so on average over them.
+    With ``tolerances`` of inputs, what is best is so on average over them. ``stages`` say what trials can share.
 
     Raises:
         InputError: The seed is no whole number from 0.
@@ -77,6 +78,7 @@ class Problem:
     context: Mapping[str, Value] = field(default_factory=dict)
     plan: tuple[Planned, ...] = ()
     tolerances: Tolerances | None = None
+    stages: Stages | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:

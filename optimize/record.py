@@ -10,22 +10,26 @@ from mesoforge.optimize.journal import Event
 from mesoforge.optimize.trial import Estimate, Failed, Measured, Outcome, Trial
 
 ASKED = ("number", "origin", "values", "seed", "asked_at", "prediction", "confirms")
+REUSED = ("reuses", "share")
+"""What only the event of a trial holds that goes on from another."""
 
 
 def asked(trial: Trial, strategy: str) -> Event:
     """Return the event of a trial that was asked, and by which strategy."""
     fields = asdict(trial)
-    return {"event": "ask", "strategy": strategy, **{key: fields[key] for key in ASKED}}
+    keys = ASKED if trial.reuses is None else ASKED + REUSED
+    return {"event": "ask", "strategy": strategy, **{key: fields[key] for key in keys}}
 
 
 def ended(number: int, outcome: Outcome, at: float) -> Event:
     """Return the event of a trial that was told or failed."""
-    return {"event": "tell" if isinstance(outcome, Measured) else "fail", "number": number, "at": at, **asdict(outcome)}
+    fields = {key: value for key, value in asdict(outcome).items() if key != "stage_s" or value}
+    return {"event": "tell" if isinstance(outcome, Measured) else "fail", "number": number, "at": at, **fields}
 
 
 def trial_of(event: Event) -> Trial:
     """Return the pending trial of an ``ask`` event."""
-    fields = {key: event[key] for key in ASKED}
+    fields = {key: event[key] for key in ASKED} | {key: event[key] for key in REUSED if key in event}
     estimates = cast("Mapping[str, Mapping[str, float]]", event["prediction"])
     fields["prediction"] = {name: Estimate(**estimate) for name, estimate in estimates.items()}
     return Trial(**cast("dict[str, Any]", fields))

@@ -12,6 +12,7 @@ import numpy as np
 from mesoforge.errors import InputError
 from mesoforge.optimize.linear import Inequality, Linear, inequality, linear
 from mesoforge.optimize.sequence import sobol_points
+from mesoforge.optimize.several import check_keys, number
 from mesoforge.optimize.trial import Value
 from mesoforge.surrogate.table import Array
 
@@ -70,7 +71,7 @@ class Variable:
         """
         if self.choices:
             return (_place(self, value) + 0.5) / len(self.choices)
-        return self._within(_number(self.name, "value", value))
+        return self._within(number(self.name, "value", value))
 
     def _within(self, value: float) -> float:
         if not self.low <= value <= self.high:
@@ -302,8 +303,7 @@ def _check_scale(one: Variable) -> None:
 def _variable(name: str, fields: object) -> Variable:
     if not isinstance(fields, Mapping):
         raise InputError(f"{name} is {fields!r}, but a mapping was due: give it low and high")
-    if unknown := set(fields) - set(KEYS):
-        raise InputError(f"{name} has the key {sorted(unknown)[0]!r}, but only {', '.join(KEYS)} are known: correct it")
+    check_keys(name, fields, KEYS)
     if "choices" in fields:
         if len(fields) > 1:
             raise InputError(f"{name} has choices and {sorted(set(fields) - {'choices'})[0]!r}: give choices alone")
@@ -312,11 +312,5 @@ def _variable(name: str, fields: object) -> Variable:
         raise InputError(f"{name} has no {sorted(missing)[0]!r}, but low and high were due: give both")
     if not isinstance(fields.get("integer", False), bool):
         raise InputError(f"{name} has integer {fields['integer']!r}, but true or false was due: choose one")
-    low, high = (_number(name, key, fields[key]) for key in ("low", "high"))
+    low, high = (number(name, key, fields[key]) for key in ("low", "high"))
     return Variable(name, low, high, fields.get("scale", "linear"), fields.get("integer", False))
-
-
-def _number(name: str, key: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name} has {key} {value!r}, but a number was due: write one")
-    return float(value)

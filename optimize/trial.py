@@ -19,11 +19,15 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The trial's properties by name, in user units, and where the electrode that bears them lies."""
+    """The trial's properties by name, in user units, and where the electrode that bears them lies.
+
+    ``stage_s`` holds the seconds of each stage that was made, and not found.
+    """
 
     properties: dict[str, float]
     electrode: str = ""
     wall_s: float = 0.0
+    stage_s: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,11 @@ INFRASTRUCTURE = frozenset({"interrupted", "infrastructure"})
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One trial: ``values`` in user units by variable; ``confirms`` is the trial that it repeats with a new seed."""
+    """One trial: ``values`` in user units by variable; ``confirms`` is the trial that it repeats with a new seed.
+
+    ``reuses`` is the trial whose first stages it goes on from, with its seed; ``share`` is what is left to make, of the
+    cost of a whole electrode as it was known when the trial was asked: so much of the budget it takes.
+    """
 
     number: int
     origin: Origin
@@ -53,6 +61,8 @@ class Trial:
     confirms: int | None = None
     outcome: Outcome | None = None
     ended_at: float | None = None
+    reuses: int | None = None
+    share: float = 1.0
 
     @property
     def pending(self) -> bool:

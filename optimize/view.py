@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.pareto import hypervolumes
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Origin
-from mesoforge.surrogate.table import Array, Surrogate, Table
+from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 
 if TYPE_CHECKING:
     from mesoforge.surrogate.viability import Viability
@@ -28,7 +29,8 @@ class View:
     X (n, d) and Y (n, k) are the measured trials' points and outputs, ``pending`` (p, d) and ``failed``
     (f, d) the points that are running and where physics failed. ``number`` is the trial to propose, ``seed`` is fresh
     for it, ``campaign_seed`` is not; ``start`` trials filled the space; ``reference`` (m,) is in scores. ``viability``
-    is learned from where physics failed; none as long as it did not.
+    is learned from where physics failed; none as long as it did not. ``groups`` (n,) name the measured trials' slurries
+    where several trials may share one.
     """
 
     space: Space
@@ -45,6 +47,7 @@ class View:
     surrogate: Surrogate | None = None
     viability: Viability | None = None
     tolerances: Tolerances | None = None
+    groups: Groups | None = None
 
     @property
     def dimensions(self) -> int:
@@ -71,10 +74,20 @@ class View:
         aim, excess = self.objectives.aims(Y)[:, 0], self.objectives.excess(Y)
         return np.asarray(np.where(excess > 0, aim.min(initial=0) - 1 - excess, aim))
 
+    def worth(self, Y: Array) -> Array:
+        """Return what sets of points are worth, (n,), by their outputs (n, j, k): the best aim, or the hypervolume."""
+        flat = Y.reshape(-1, Y.shape[-1])
+        if self.objectives.one_aim:
+            return np.asarray(self.rank(flat).reshape(Y.shape[:-1]).max(axis=1))
+        kept = self.objectives.feasible(flat)[:, None]
+        scores = np.where(kept, self.objectives.scores(flat), self.reference)
+        return hypervolumes(scores.reshape(*Y.shape[:-1], -1), self.reference)
+
     @property
     def table(self) -> Table:
         """The measured trials as training data."""
-        return Table(self.X, self.Y, self.objectives.outputs, categories=self.space.categories)
+        names, categories = self.objectives.outputs, self.space.categories
+        return Table(self.X, self.Y, names, categories=categories, groups=self.groups)
 
     def admissible(self, point: Array) -> bool:
         """Whether a point is allowed, new, and success there at least as probable as failure."""

@@ -17,7 +17,8 @@ import numpy as np
 from mesoforge.physics.balance import balance
 from mesoforge.physics.bonds import MODULUS_SHARE, STIFFNESS, TENSILE_SHARE, Bonds, Ints
 from mesoforge.physics.contact import KPA_PER_GPA, KPA_PER_MPA, Holding, Law, timestep
-from mesoforge.physics.lammps.files import PLACES, read_rows
+from mesoforge.physics.lammps.files import UNITS, read_rows
+from mesoforge.physics.loosening import FULL, GROWN, growing
 from mesoforge.physics.recipe import Recipe
 
 SHRUNK = 0.8
@@ -102,25 +103,31 @@ def bonded_step(recipe: Recipe, law: Law) -> float:
     return min(timestep(recipe, law), COURANT * recipe.numerics.rayleigh_fraction * travel)
 
 
-def holding(recipe: Recipe, law: Law, stiff: Ints, moved: bool = False) -> Holding:
+def holding(recipe: Recipe, law: Law, stiff: Ints) -> Holding:
     """Return the lines that hold bonded particles together.
 
     Args:
         recipe: what is calendered.
         law: its contacts as simulated.
         stiff: numbers of the particles that stay rigid.
-        moved: whether the beads that are read lie as they were bound, and where they are now stands in a file.
     """
     material = spring(recipe, law.scale)
-    places = f"read_dump       {PLACES} 0 x y z ix iy iz box no\n" if moved else ""
     return Holding(
+        units=UNITS.replace("sphere", "sphere 1"),
+        reach=f" {1.1 * FULL * material.pitch:.10g}",
         before=before(material),
-        after=_groups(stiff) + stored(material) + places,
+        after=_groups(stiff) + stored(material),
         unfelt="molecule/intra stiff" if len(stiff) else "",
         motion=("fix             bodies stiff rigid molecule\n" if len(stiff) else "") + BOUND,
-        start=f"run             {SETTLING} post no\n{breakable(material)}run             0 post no\n",
+        start=_start(material),
+        eased=f"variable        growth equal 0\n{GROWN}",
         end=LISTED,
     )
+
+
+def _start(material: Spring) -> str:
+    """Write how beads settle before bonds may break and loose beads grow."""
+    return f"run             {SETTLING} post no\n{breakable(material)}{growing(material)}run             0 post no\n"
 
 
 def _groups(stiff: Ints) -> str:

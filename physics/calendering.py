@@ -1,9 +1,10 @@
 """Calendering: a plane loads the dried electrode at constant speed, dwells, lets go, and the electrode relaxes.
 
-What drives it is in ``drives``. Under load contacts are elastic
-with the materials' own moduli; at maximum load a share of each contact's flattening becomes permanent, and only the
-rest springs back. Source: Xu et al., calendering step; the permanent share follows the idea of Walton and Braun
-(J. Rheol. 30 (1986) 949) that a plastic contact unloads along a stiffer branch.
+What drives it is in ``drives``. Contacts are elastic with the materials' own moduli. A share p of each contact's
+flattening at maximum load is permanent; small as flattenings are, where beads go is linear in them, so that the
+electrode goes the share 1 - p of the way on which it would spring back elastically. Source: Xu et al., calendering
+step; the permanent share follows the idea of Walton and Braun (J. Rheol. 30 (1986) 949) that a plastic contact unloads
+along a stiffer branch.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from mesoforge.physics.contact import (
     contact_script,
     diameters,
     drying_law,
-    release_law,
 )
 from mesoforge.physics.cracking import Cracks, Skeleton
 from mesoforge.physics.drives import LOOKS, Task, loading
@@ -39,14 +39,16 @@ from mesoforge.physics.plane import (
     Curve,
     execute_plane,
     plane_script,
-    press_to,
     read_strokes,
     release_to,
     stroke_script,
 )
+from mesoforge.physics.pose import part_way
 from mesoforge.physics.recipe import Recipe
 
-LOAD, HOLD = 1, 2
+LOAD, RELEASE = 1, 2
+STROKES, LOADED = "strokes", "loaded.dump"
+"""Folder of the simulation, and its file of the electrode at maximum load."""
 REACH = 0.6
 """Share of the dried height from which a bead may come to a wall: beads hardly pass one another."""
 LEAST_SIZE = 0.3
@@ -58,6 +60,8 @@ LEAST_GAUGE = 0.02
 @dataclass(frozen=True, slots=True)
 class CalenderedResult:
     """The electrode after release and at maximum load, the pressure there [MPa], and the plane's curve.
+
+    Heights of the release are those of the electrode, not of the elastic simulation.
 
     ``cbd_volume_kept`` is the share of the CBD beads' volume that their permanent flattening left them.
     """
@@ -71,24 +75,25 @@ class CalenderedResult:
     """What broke, of bonded particles."""
 
 
-def loading_script(recipe: Recipe, dried: float, holding: Holding = RIGID) -> str:
-    """Write the LAMMPS input that loads an electrode of a dried thickness [um]."""
-    law = calendering_law(recipe)
-    body = stroke_script(LOAD, loading(Task(recipe, law, dried)))
-    return _head(recipe, law, dried, holding) + body + holding.end + FINISH
-
-
-def release_script(recipe: Recipe, loaded: float, pressure: float, holding: Holding = RIGID) -> str:
-    """Write the LAMMPS input that holds a loaded thickness [um] at its pressure [MPa], then lets go."""
-    law, speed = release_law(recipe), recipe.numerics.plane_speed
+def calendering_script(recipe: Recipe, dried: float, holding: Holding = RIGID) -> str:
+    """Write the LAMMPS input that loads an electrode of a dried thickness [um], and lets go."""
+    law, numerics = calendering_law(recipe), recipe.numerics
     kpa = KPA_PER_MPA / law.scale
-    gauge = min(recipe.numerics.gauge_pressure, max(pressure, LEAST_GAUGE))
-    strokes = (
-        press_to(max(pressure, gauge) * kpa, speed / 4, "hold"),
-        release_to(gauge * kpa, speed, "release and relax"),
-    )
-    body = "".join(stroke_script(number, stroke) for number, stroke in enumerate(strokes, start=HOLD))
-    return _head(recipe, law, loaded, holding) + body + holding.end + FINISH
+    load = stroke_script(LOAD, loading(Task(recipe, law, dried)))
+    release = stroke_script(RELEASE, release_to("v_gauge", numerics.plane_speed, "release and relax"))
+    between = f"""{holding.eased}write_dump      all custom {LOADED} id xu yu zu modify sort id format float %.12g
+variable        peak equal $(v_load)
+variable        gauge equal $({_least(_most("v_load", LEAST_GAUGE * kpa), numerics.gauge_pressure * kpa)})
+"""
+    return _head(recipe, law, dried, holding) + load + between + release + holding.end + FINISH
+
+
+def _least(this: str, number: float) -> str:
+    return f"ternary({this}<{number:.10g},{this},{number:.10g})"
+
+
+def _most(this: str, number: float) -> str:
+    return f"ternary({this}>{number:.10g},{this},{number:.10g})"
 
 
 def _head(recipe: Recipe, law: Law, start: float, holding: Holding) -> str:
@@ -114,13 +119,15 @@ def _kept(soft: float, hard: float) -> float:
     return float(min(1.0, soft / hard) ** (2 / 3))
 
 
-def flattened(loaded: Beads, dried: Beads, before: Reals, share: float) -> Reals:
-    """Return the contact diameter of each bead after a share of its flattening has become permanent, (n,) [um].
+def flattened(before: Reals, more: Reals, share: float) -> Reals:
+    """Return the contact diameter of each bead, (n,) [um], of which a share of its flattening has become permanent.
 
-    Only what the load added to the dried electrode's contacts counts.
+    Args:
+        before: the diameters before, (n,) [um].
+        more: by how much the load flattened each bead beyond what drying had, (n,) [um].
+        share: the permanent share.
     """
-    more = np.maximum(flattening(loaded, before) - flattening(dried, before), 0)
-    left: Reals = np.maximum(before - share * more, np.minimum(before, LEAST_SIZE * before.max()))
+    left: Reals = np.maximum(before - share * np.maximum(more, 0), np.minimum(before, LEAST_SIZE * before.max()))
     return left
 
 
@@ -162,39 +169,63 @@ def _wall_overlaps(beads: Beads, size: Reals) -> list[tuple[np.ndarray, Reals]]:
 
 
 def calender(dried: Beads, recipe: Recipe, folder: Path) -> CalenderedResult:
-    """Load a dried electrode in LAMMPS, let part of the flattening become permanent, and release it.
+    """Load a dried electrode in LAMMPS and release it; part of what it flattened under load is permanent.
 
     Raises:
         PhysicsError: a simulation failed, or the plane did not come to rest.
     """
     skeleton = Skeleton.of(dried, recipe) if recipe.particles.bonded else None
     before = as_set(dried, recipe) if skeleton is None else skeleton.sizes(as_set(dried, recipe))
-    loaded, loading_curve = _load(dried, before, recipe, folder / "load", skeleton)
-    height, pressure = loading_curve.end_of(LOAD, LOOKS)
-    size = flattened(loaded, dried, before, recipe.force_field.plasticity)
-    law = release_law(recipe)
-    cracked = skeleton and skeleton.after(folder / "load")
-    script = release_script(recipe, height, pressure, cracked.holding(recipe, law, moved=True) if cracked else RIGID)
-    released, release_curve = _stroke(Stroked(loaded, size, cracked), recipe, script, folder / "release", law.scale)
-    kept = float(np.mean((size / before)[dried.kind == CBD] ** 3))
-    cracks = skeleton.cracks(folder, loading_curve) if skeleton else None
-    return CalenderedResult(released, loaded, pressure, loading_curve + release_curve, kept, cracks)
+    elastic = _stroked(dried, before, recipe, folder / STROKES, skeleton)
+    share = recipe.force_field.plasticity
+    under_load = before if skeleton is None else skeleton.grown(folder / STROKES)
+    more = flattening(elastic.loaded, under_load) - flattening(dried, before)
+    size = flattened(before, more, share)
+    rigid = range(1, int(dried.particle.max(initial=0)) + 1) if skeleton is None else skeleton.stiff
+    return CalenderedResult(
+        beads=part_way(elastic.loaded, elastic.released, 1 - share, rigid),
+        loaded=elastic.loaded,
+        pressure=elastic.curve.end_of(LOAD, LOOKS)[1],
+        curve=elastic.curve.sprung_back(LOAD, 1 - share),
+        cbd_volume_kept=float(np.mean((size / before)[dried.kind == CBD] ** 3)),
+        cracks=skeleton.cracks(folder / STROKES, elastic.curve.of(LOAD)) if skeleton else None,
+    )
 
 
-def _load(dried: Beads, size: Reals, recipe: Recipe, folder: Path, skeleton: Skeleton | None) -> tuple[Beads, Curve]:
-    """Load a dried electrode; where that is out of reach, say how far it got."""
+@dataclass(frozen=True, slots=True)
+class Stroked:
+    """An electrode under load and after an elastic release, and what the plane felt."""
+
+    loaded: Beads
+    released: Beads
+    curve: Curve
+
+
+def _stroked(dried: Beads, size: Reals, recipe: Recipe, folder: Path, skeleton: Skeleton | None) -> Stroked:
+    """Load and release a dried electrode; where the load is out of reach, say how far it got."""
     law = calendering_law(recipe)
-    script = loading_script(recipe, dried.thickness, skeleton.holding(recipe, law) if skeleton else RIGID)
+    script = calendering_script(recipe, dried.thickness, skeleton.holding(recipe, law) if skeleton else RIGID)
     _must_hold_solids(dried, recipe)
+    folder.mkdir()
+    if skeleton is None:
+        write_data(dried, size, masses(dried, recipe), folder / DATA, walls=True)
+    else:
+        skeleton.write(size, masses(dried, recipe), folder)
     try:
-        return _stroke(Stroked(dried, size, skeleton), recipe, script, folder, law.scale)
+        execute_plane(script, recipe, folder)
     except PhysicsError as error:
-        if error.kind in GAVE_UP:
+        if error.kind in GAVE_UP and not (folder / LOADED).exists():
             lowest = float(read_curve(folder / CURVE)[:, 1].min())
             share, reached = balance(recipe).porosity(dried.area * lowest), 1 - lowest / dried.thickness
             far = f"the lowest porosity reached was {share:.3f}, at a compression of {reached:.3f}"
             raise PhysicsError(error.kind, f"{error.reason}; {far}") from None
         raise
+    curve = read_strokes(folder, law.scale)
+    loaded, released = (
+        dried.moved(read_positions(folder / dump, len(dried)), np.array([*dried.box[:2], curve.last(stroke)]))
+        for dump, stroke in ((LOADED, LOAD), (DUMP, RELEASE))
+    )
+    return Stroked(loaded, released, curve)
 
 
 def _must_hold_solids(dried: Beads, recipe: Recipe) -> None:
@@ -205,26 +236,3 @@ def _must_hold_solids(dried: Beads, recipe: Recipe) -> None:
         raise PhysicsError(
             "unreachable", f"the dried coating's porosity is {share:.3f}: no compression beyond that can be reached"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Stroked:
-    """What a plane strokes: beads of contact diameters ``size`` (n,) [um], and what binds them if they are bonded."""
-
-    beads: Beads
-    size: Reals
-    skeleton: Skeleton | None
-
-
-def _stroke(what: Stroked, recipe: Recipe, script: str, folder: Path, scale: float) -> tuple[Beads, Curve]:
-    """Run one script of strokes; return the beads under the plane and its curve."""
-    folder.mkdir()
-    beads = what.beads
-    if what.skeleton is None:
-        write_data(beads, what.size, masses(beads, recipe), folder / DATA, walls=True)
-    else:
-        what.skeleton.write(beads, what.size, masses(beads, recipe), folder)
-    execute_plane(script, recipe, folder)
-    curve = read_strokes(folder, scale)
-    box = np.array([*beads.box[:2], curve.height[-1]])
-    return beads.moved(read_positions(folder / DUMP, len(beads)), box), curve

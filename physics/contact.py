@@ -72,17 +72,6 @@ def calendering_law(recipe: Recipe) -> Law:
     )
 
 
-def release_law(recipe: Recipe) -> Law:
-    """Return the contacts while the calender lets go, after part of each contact's flattening has become permanent.
-
-    Where a share p of the overlap stays, the rest carries the same force with a modulus larger by (1 - p)^-1.5 (Hertz).
-    Softening by that much more keeps the time step: pressures and surface energy shrink instead (as above).
-    """
-    law = calendering_law(recipe)
-    factor = (1 - recipe.force_field.plasticity) ** -1.5
-    return replace(law, adhesion=law.adhesion / factor, scale=law.scale * factor)
-
-
 def drying_law(recipe: Recipe) -> Law:
     """Return the contacts of the drying electrode.
 
@@ -124,6 +113,8 @@ def _rayleigh_time(diameter: float, mass: float, modulus: float, poisson: float)
 class Holding:
     """What holds a secondary particle together, as lines of a script: by default all of them are rigid bodies."""
 
+    units: str = UNITS
+    """Units, and what a bead has."""
     before: str = ""
     """Before the beads are read."""
     after: str = ""
@@ -134,8 +125,12 @@ class Holding:
     """How beads of active material move."""
     start: str = ""
     """Before the plane's first stroke."""
+    reach: str = ""
+    """How far contacts may come to reach [um]; by default as far as the beads that are read."""
+    eased: str = ""
+    """Between load and release."""
     end: str = ""
-    """After its last."""
+    """After its last stroke."""
 
 
 RIGID = Holding()
@@ -148,11 +143,11 @@ def contact_script(recipe: Recipe, law: Law, drag: float, step: float | None = N
     """
     mixed = 2 / (1 / law.active + 1 / law.cbd)
     tail = _tangential(law)
-    return f"""{UNITS}boundary        p p f
+    return f"""{holding.units}boundary        p p f
 {_columns(recipe.numerics.ranks)}{holding.before}read_data       {DATA}
 group           active type 1
 group           cbd type 2
-{holding.after}pair_style      granular
+{holding.after}pair_style      granular{holding.reach}
 pair_coeff      1 1 hertz/material {law.active:.10g} {law.damping:.6g} {law.poisson:.10g} {tail}
 pair_coeff      1 2 jkr {mixed:.10g} {law.damping:.6g} {law.poisson:.10g} {law.adhesion:.10g} {tail}
 pair_coeff      2 2 jkr {law.cbd:.10g} {law.damping:.6g} {law.poisson:.10g} {law.adhesion:.10g} {tail}

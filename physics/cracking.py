@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from mesoforge.physics.beads import ACTIVE, Beads
 from mesoforge.physics.bonding import SETTLING, breaks, holding, left
 from mesoforge.physics.bonds import Bonds, Ints, bonds_of, flat, pitches
 from mesoforge.physics.contact import Holding, Law
-from mesoforge.physics.lammps.files import DATA, PLACES, Reals, write_data, write_places
+from mesoforge.physics.lammps.files import DATA, Reals, read_rows, write_data
+from mesoforge.physics.loosening import SIZES, write_growth
 from mesoforge.physics.plane import CHUNK, Curve
 from mesoforge.physics.recipe import Recipe
 
@@ -55,31 +56,29 @@ class Skeleton:
         """Return contact diameters [um] of which none is wider than its lattice: a crack would set its overlap free."""
         return np.where(self.beads.kind == ACTIVE, np.minimum(size, self.pitch), size)
 
-    def holding(self, recipe: Recipe, law: Law, moved: bool = False) -> Holding:
+    def holding(self, recipe: Recipe, law: Law) -> Holding:
         """Return the lines of a script that hold the particles together."""
-        return holding(recipe, law, self.stiff, moved)
+        return holding(recipe, law, self.stiff)
 
-    def write(self, now: Beads, size: Reals, masses: Reals, folder: Path) -> None:
-        """Write the beads as they were bound, with their bonds, and where they are now."""
+    def write(self, size: Reals, masses: Reals, folder: Path) -> None:
+        """Write the beads as they were bound, with their bonds."""
         write_data(self.beads, size, masses, folder / DATA, walls=True, bonds=self.bonds)
-        if now is not self.beads:
-            write_places(replace(now, box=self.beads.box), folder / PLACES)
+        write_growth(self.bonds.touched(len(self.beads)), np.minimum(size, self.pitch), self.pitch, folder)
 
-    def after(self, folder: Path) -> Skeleton:
-        """Return what a simulation left of it."""
-        return replace(self, bonds=left(self.bonds, folder))
+    def grown(self, folder: Path) -> Reals:
+        """Return the contact diameters that beads had at maximum load, (n,) [um]."""
+        return read_rows(folder / SIZES, 3)[:, 2]  # two columns would take in the box
 
     def cracks(self, folder: Path, loading: Curve) -> Cracks:
-        """Return what load and release, simulated in a folder, broke."""
-        loaded = left(self.bonds, folder / "load")
+        """Return what a simulation broke; ``loading`` is what the plane felt until maximum load."""
         looks = SETTLING + CHUNK * (1 + np.arange(len(loading.pressure)))
-        steps = np.sort(breaks(folder / "load").step)
-        broken = np.searchsorted(steps, looks, side="right") / max(len(self.bonds), 1)
+        found = breaks(folder)
+        broken = np.searchsorted(np.sort(found.step), looks, side="right") / max(len(self.bonds), 1)
         return Cracks(
             beads=self.beads,
             bonds=self.bonds,
-            loaded=loaded,
-            released=left(loaded, folder / "release"),
+            loaded=self.bonds.only(~self.bonds.among(found.pair[found.step <= looks[-1]])),
+            released=left(self.bonds, folder),
             pressure=np.maximum.accumulate(loading.pressure),
             broken=broken,
             stiff=self.stiff,

@@ -25,9 +25,9 @@ from mesoforge.physics.showing import html_table
 from mesoforge.physics.store import Store, Stored, digest, numbers_of
 from mesoforge.physics.voxels import voxelise
 
-VERSIONS = {"packing": 3, "slurry": 4, "drying": 8, "calendering": 12, "measurement": 7}
+VERSIONS = {"packing": 3, "slurry": 4, "drying": 8, "calendering": 13, "measurement": 7}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
-BONDED_VERSION = 1
+BONDED_VERSION = 3
 """Raised by one whenever the physics of bonded particles changes."""
 STAGES = tuple(VERSIONS)
 TOOLS = {
@@ -57,7 +57,10 @@ CALENDERING_NUMERICS = {
 
 @dataclass(frozen=True, slots=True)
 class Electrode:
-    """A finished electrode: properties by name, the stages' folders, and what a reader must know of the numbers."""
+    """A finished electrode: properties by name, the stages' folders, and what a reader must know of the numbers.
+
+    ``stage_s`` holds the seconds of the stages that were made and not found.
+    """
 
     recipe: Recipe
     properties: dict[str, float]
@@ -66,6 +69,7 @@ class Electrode:
     wall_s: float
     input_sha256: str
     notes: tuple[str, ...] = field(default=())
+    stage_s: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Name the electrode, with the numbers that are read first."""
@@ -209,6 +213,7 @@ def _electrode(recipe: Recipe, done: Mapping[str, Stored], chain: Identity, wall
         wall_s=wall_s,
         input_sha256=digest(chain[STAGES[-1]]),
         notes=notes(recipe),
+        stage_s={stage: done[stage].made_s for stage in STAGES if not done[stage].found},
     )
 
 

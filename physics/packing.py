@@ -17,13 +17,17 @@ from mesoforge.physics.shapes.beading import FEWEST, Cast
 from mesoforge.physics.shapes.casting import library_casts
 from mesoforge.physics.shapes.fitted import FittedShapes
 from mesoforge.physics.shapes.shape import Points, Shape, ShapeSource, random_rotation
-from mesoforge.physics.shapes.synthetic import SyntheticShapes
+from mesoforge.physics.shapes.synthetic import PlateletShapes, SyntheticShapes
 
 DILUTION = 5.0
 """Volume of the starting box over the additive volume of the slurry."""
 TRIES = 20000
 
-SOURCES: dict[str, Callable[[Particles], ShapeSource]] = {"synthetic": SyntheticShapes, "fitted": FittedShapes}
+SOURCES: dict[str, Callable[[Particles], ShapeSource]] = {
+    "synthetic": SyntheticShapes,
+    "platelets": PlateletShapes,
+    "fitted": FittedShapes,
+}
 """Where shapes come from, by the name that ``particles.source`` gives."""
 
 

@@ -6,7 +6,7 @@ press on). Pressures are in kPa inside the script.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +65,24 @@ class Curve:
         """Append the strokes that came later."""
         return Curve(*(np.concatenate([getattr(self, name), getattr(later, name)]) for name in self.__slots__))
 
+    def of(self, stroke: int) -> Curve:
+        """Return the part of one stroke."""
+        return Curve(*(getattr(self, name)[self.stroke == stroke] for name in self.__slots__))
+
     def save(self, path: Path) -> None:
         """Write the curve as CSV: stroke, height_um, pressure_MPa, collector_pressure_MPa."""
         table = np.column_stack([self.stroke, self.height, self.pressure, self.collector_pressure])
         header = "stroke,height_um,pressure_MPa,collector_pressure_MPa"
         np.savetxt(path, table, delimiter=",", header=header, comments="", fmt=["%d", "%.8g", "%.8g", "%.8g"])
+
+    def last(self, stroke: int) -> float:
+        """Return the height at the end of a stroke [um]."""
+        return float(self.height[self.stroke == stroke][-1])
+
+    def sprung_back(self, load: int, share: float) -> Curve:
+        """Return the curve whose later strokes went only this share of the way from the end of stroke ``load`` on."""
+        top = self.last(load)
+        return replace(self, height=np.where(self.stroke > load, top + share * (self.height - top), self.height))
 
     def end_of(self, stroke: int, looks: int) -> tuple[float, float]:
         """Return height [um] and pressure [MPa] averaged over the last looks of a stroke."""
@@ -195,7 +208,7 @@ def press_to(kpa: float, speed: float, name: str, gain: float = 1.5) -> Stroke:
     return Stroke(name, f"{gain:.10g}*({kpa:.10g}-v_load)/{kpa:.10g}", f"{speed:.10g}", 0.02 * gain, 50)
 
 
-def release_to(kpa: float, speed: float, name: str) -> Stroke:
-    """Lift the plane until it carries only the gauge pressure [kPa], ever slower as the load falls."""
-    slow = f"{speed:.10g}*(0.15+0.5*v_load/(v_peak+{kpa:.10g}))"
-    return Stroke(name, f"({kpa:.10g}-v_load)/{kpa:.10g}", slow, 0.5, 100)
+def release_to(gauge: str, speed: float, name: str) -> Stroke:
+    """Lift the plane until it carries only the gauge pressure, a formula [kPa], ever slower as the load falls."""
+    slow = f"{speed:.10g}*(0.15+0.5*v_load/(v_peak+{gauge}))"
+    return Stroke(name, f"({gauge}-v_load)/{gauge}", slow, 0.5, 100)

@@ -80,8 +80,8 @@ class Materials(Record):
 class Particles(Record):
     """Sizes and shapes of the secondary particles, and the size of the beads that they are made of."""
 
-    source: Literal["synthetic", "fitted"] = "synthetic"
-    """How shapes are generated without a library: lumpy and elongated, or with a real NMC electrode's statistics."""
+    source: Literal["synthetic", "platelets", "fitted"] = "synthetic"
+    """How shapes are generated without a library: lumpy and long, flat, or with a real NMC electrode's statistics."""
     sizes: str = "lognormal"
     """With a library: the sizes of the log-normal law below, ``library`` for its own, or a text file of diameters."""
     weighting: Literal["number", "volume"] = "number"
@@ -194,8 +194,11 @@ class Calendering(Record):
     """Force of the rolls per width of the electrode [N/mm]."""
     gap: float | None = Field(default=None, gt=0)
     """Distance of the unloaded rolls' surfaces, less the collector's thickness [um]."""
-    stiffness: float = Field(default=20.0, gt=0)
-    """Stiffness of the calender per area, P = stiffness * (thickness - gap) [MPa/um]; only used with a gap."""
+    stiffness: float = Field(default=1.13, gt=0)
+    """Stiffness of the calender per area, P = stiffness * (thickness - gap) [MPa/um]; only used with a gap.
+
+    The default is that of one laboratory calender, fitted with the force field to seven of its electrodes.
+    """
     roll_diameter: float = Field(default=250.0, gt=10, le=3000)
     """Diameter of the rolls [mm]; only used with a line load."""
     mass_loading: float | None = Field(default=None, gt=0.2, le=500)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -31,11 +32,12 @@ RESULT, MARK, LINK = "result.json", "store.json", "remote.json"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One finished stage: its folder, its numbers, and whether it was found rather than made."""
+    """One finished stage: its folder, its numbers, whether it was found rather than made, and the seconds it took."""
 
     folder: Path
     result: dict[str, Any]
     found: bool
+    made_s: float = 0.0
 
 
 def numbers_of(folder: Path) -> dict[str, float]:
@@ -147,7 +149,7 @@ class Store:
         scratch = self._scratch(stage, name)
         try:
             if self.remote.fetch(_key(stage, name), scratch):
-                self._publish(scratch, stage, name, {})
+                self._publish(scratch, stage, name)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return self.get(stage, name)
@@ -168,7 +170,7 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def _made(self, stage: str, name: str, inputs: Mapping[str, Any], make: Callable[[Path], dict[str, Any]]) -> Stored:
-        scratch = self._scratch(stage, name)
+        scratch, began = self._scratch(stage, name), time.monotonic()
         try:
             numbers = make(scratch)
         except Exception:
@@ -179,7 +181,7 @@ class Store:
             raise
         record = {"inputs": dict(inputs), "numbers": numbers, "files": checksums(scratch)}
         write_json(scratch / RESULT, record)
-        return self._publish(scratch, stage, name, numbers)
+        return Stored(self._publish(scratch, stage, name), numbers, found=False, made_s=time.monotonic() - began)
 
     def _scratch(self, stage: str, name: str) -> Path:
         scratch = self.root / "unfinished" / f"{stage}-{name[:16]}-{uuid.uuid4().hex[:8]}"
@@ -196,14 +198,14 @@ class Store:
         except OSError:  # another process was first
             shutil.rmtree(young)
 
-    def _publish(self, scratch: Path, stage: str, name: str, numbers: dict[str, Any]) -> Stored:
+    def _publish(self, scratch: Path, stage: str, name: str) -> Path:
         target = self.folder(stage, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             scratch.replace(target)
         except OSError:
             self._settle(scratch, target, intact=self.get(stage, name) is not None)
-        return Stored(target, numbers, found=False)
+        return target
 
     def _settle(self, scratch: Path, target: Path, intact: bool) -> None:
         """Let one of two folders stay: what another process finished first, or ours where the old one is damaged."""

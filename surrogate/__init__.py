@@ -18,12 +18,22 @@ if not __name__.startswith("mesoforge."):
     raise ImportError("this folder is installed as mesoforge.surrogate: import it by that name")
 
 if TYPE_CHECKING:
+    from mesoforge.surrogate.forest import fit_forest
     from mesoforge.surrogate.gp import GaussianProcess, fit_gp, loo
+    from mesoforge.surrogate.polynomial import fit_polynomial
     from mesoforge.surrogate.sensitivity import sobol_indices
     from mesoforge.surrogate.table import Table
+    from mesoforge.surrogate.twin import fit_twin
 
-__all__ = ["GaussianProcess", "Table", "fit_gp", "loo", "sobol_indices"]
-_HOMES = {"gp": ("GaussianProcess", "fit_gp", "loo"), "sensitivity": ("sobol_indices",), "table": ("Table",)}
+__all__ = ["GaussianProcess", "Table", "fit_forest", "fit_gp", "fit_polynomial", "fit_twin", "loo", "sobol_indices"]
+_HOMES = {
+    "forest": ("fit_forest",),
+    "gp": ("GaussianProcess", "fit_gp", "loo"),
+    "polynomial": ("fit_polynomial",),
+    "sensitivity": ("sobol_indices",),
+    "table": ("Table",),
+    "twin": ("fit_twin",),
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names

@@ -25,8 +25,11 @@ with warnings.catch_warnings():
     from botorch.utils.sampling import manual_seed
     from gpytorch.constraints import GreaterThan
     from gpytorch.kernels import Kernel
+    from gpytorch.likelihoods.gaussian_likelihood import _GaussianLikelihoodBase as GaussianLikelihoodBase
+    from gpytorch.likelihoods.noise_models import Noise
     from gpytorch.mlls import ExactMarginalLogLikelihood
-    from gpytorch.priors import GammaPrior, LogNormalPrior
+    from gpytorch.priors import GammaPrior, LogNormalPrior, NormalPrior
+    from linear_operator.operators import DenseLinearOperator, DiagLinearOperator
     from linear_operator.utils.errors import NanError, NotPSDError
     from linear_operator.utils.warnings import NumericalWarning
 
@@ -34,15 +37,20 @@ NUMERICS = (NanError, NotPSDError)  # what a kernel matrix may raise, jitter not
 
 __all__ = [
     "NUMERICS",
+    "DenseLinearOperator",
+    "DiagLinearOperator",
     "ExactMarginalLogLikelihood",
     "GPyTorchPosterior",
     "GammaPrior",
+    "GaussianLikelihoodBase",
     "GreaterThan",
     "Hypervolume",
     "Kernel",
     "LogNormalPrior",
     "ModelFittingError",
     "ModelListGP",
+    "Noise",
+    "NormalPrior",
     "NotPSDError",
     "SingleTaskGP",
     "Standardize",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -23,13 +23,14 @@ from mesoforge.surrogate.door import (
     tensor,
 )
 from mesoforge.surrogate.kernel import Effects
+from mesoforge.surrogate.shared import left_out, shared_likelihood
 from mesoforge.surrogate.table import Array, Table, check_inputs
-from mesoforge.surrogate.validation import LeaveOneOut
+from mesoforge.surrogate.validation import LeaveOneOut, parts, some_rows
 
 STATE = "state/"
 BLOCK = 128
 """Rows that are foretold at once."""
-LEARNED = ("covar_module.", "mean_module.", "likelihood.noise_covar.raw_noise")
+LEARNED = ("covar_module.", "mean_module.", "likelihood.noise_covar.raw_")
 MOST_TO_TUNE = 250  # rows; a likelihood of twice as many takes five times as long and moves little
 ENOUGH = 1e-6  # relative change of the likelihood at which its search ends; a tighter one takes five times as long
 
@@ -39,7 +40,8 @@ class GaussianProcess:
     """Independent Gaussian processes of a table's outputs, in double precision; ``models`` are BoTorch's.
 
     ``converged`` is false where no optimum of the likelihood was found and the priors' hyperparameters were kept.
-    With a table's known ``noise_variance`` the noise of a new measurement is the mean of those variances.
+    With a table's known ``noise_variance`` the noise of a new measurement is the mean of those variances. With its
+    ``groups`` rows of one group share a part of their errors, and what is foretold is of a new group.
     """
 
     table: Table
@@ -86,8 +88,12 @@ def fit_gp(table: Table, seed: int = 0) -> GaussianProcess:
 def loo(gp: GaussianProcess) -> LeaveOneOut:
     """Foretell each row from all others, in closed form: the hyperparameters stay those of the whole table.
 
-    So it is a little kind to small tables. Rows are left out one by one: replicates of a row stay in.
+    So it is a little kind to small tables. Rows are left out one by one: replicates of a row stay in. Of a table with
+    groups, each group is left out as a whole.
     """
+    if gp.table.groups is not None:
+        means, variances = zip(*(left_out(model, gp, parts(gp.table)) for model in gp.models), strict=True)
+        return LeaveOneOut(gp.table.names, gp.table.Y, np.column_stack(means), np.sqrt(np.column_stack(variances)))
     with torch.no_grad(), calm():
         posteriors = [cast("GPyTorchPosterior", efficient_loo_cv(model).posterior) for model in gp.models]
         mean = np.column_stack([posterior.mean.flatten().numpy() for posterior in posteriors])
@@ -100,8 +106,8 @@ def save_gp(gp: GaussianProcess, path: Path) -> None:
     arrays = {STATE + name: value.numpy() for name, value in gp.model.state_dict().items()}
     arrays |= {"X": gp.table.X, "Y": gp.table.Y, "names": np.array(gp.table.names)}
     arrays |= {"categories": np.array(gp.table.categories, dtype=np.int64)} if gp.table.categories else {}
-    if gp.table.noise_variance is not None:
-        arrays["noise_variance"] = gp.table.noise_variance
+    optional = {"noise_variance": gp.table.noise_variance, "groups": gp.table.groups}
+    arrays |= {name: value for name, value in optional.items() if value is not None}
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
@@ -121,6 +127,7 @@ def load_gp(path: Path) -> GaussianProcess:
                 tuple(arrays["names"].tolist()),
                 arrays.get("noise_variance"),
                 tuple(arrays["categories"].tolist()) if "categories" in arrays else (),
+                arrays.get("groups"),
             )
             return _restored(table, arrays)
     except (OSError, EOFError, KeyError, ValueError, RuntimeError) as error:
@@ -141,11 +148,13 @@ def _models(table: Table) -> tuple[SingleTaskGP, ...]:
 
 
 def _model(table: Table, column: int) -> SingleTaskGP:
-    known = None if table.noise_variance is None else tensor(table.noise_variance[:, [column]])
+    known = None if table.noise_variance is None else table.noise_variance[:, column]
+    shared = None if table.groups is None else shared_likelihood(table.X, table.Y[:, column], table.groups, known)
     return SingleTaskGP(
         tensor(table.X),
         tensor(table.Y[:, [column]]),
-        train_Yvar=known,
+        train_Yvar=None if known is None or shared is not None else tensor(known[:, None]),
+        likelihood=shared,
         covar_module=Effects(table.X.shape[1], table.categories),
         outcome_transform=Standardize(m=1),
     )
@@ -155,8 +164,7 @@ def _tune(model: SingleTaskGP, table: Table, column: int) -> bool:
     if len(table) <= MOST_TO_TUNE:
         return _fit(model)
     rows = np.linspace(0, len(table) - 1, MOST_TO_TUNE).round().astype(int)
-    variance = None if table.noise_variance is None else table.noise_variance[rows]
-    some = _model(replace(table, X=table.X[rows], Y=table.Y[rows], noise_variance=variance), column)
+    some = _model(some_rows(table, np.isin(np.arange(len(table)), rows)), column)
     converged = _fit(some)
     learned = {name: value for name, value in some.state_dict().items() if name.startswith(LEARNED)}
     model.load_state_dict(learned, strict=False)

@@ -49,32 +49,34 @@ def with_known_noise(table: Table, slurries: Sequence[int] | None = None) -> Tab
     return replace(table, noise_variance=np.tile(variance, (len(table), 1)))
 
 
-def worth_repeating(gp: GaussianProcess, known: Array, point: Array, worth: Callable[[Array], Array]) -> int | None:
+def worth_repeating(
+    gp: GaussianProcess, known: Array, point: Array, worth: Callable[[Array], Array], draws: int = DRAWS
+) -> int | None:
     """Return which known point (k, d) is better measured once more than a new one (d,) for the first time, if one is.
 
-    Both are judged by the same measure, the knowledge gradient over these points: E max_j worth(mu_j + s_j z) - max_j
-    worth(mu_j), s_j = Cov(f_j, f_i) / sqrt(Var f_i + noise) for a measurement at i (Frazier et al. 2009).
+    Both are judged by the same measure, the knowledge gradient over these points: E worth(mu + s z) - worth(mu), s_j =
+    Cov(f_j, f_i) / sqrt(Var f_i + noise) for a measurement at i (Frazier et al. 2009). With the best one's aim for
+    worth it is the usual one, with the hypervolume that of several aims (Daulton et al. 2023).
 
     Args:
         gp: of all outputs.
         known: points that were measured.
         point: what would be tried instead.
-        worth: maps outputs (n, m) to one number each, larger is better.
+        worth: maps the outputs (n, j, m) of n sets of j points to the worth (n,) of each set, larger is better.
+        draws: pairs of values that one more measurement may give, which are averaged over.
     """
     X = np.vstack([known, point])
     means, moves = zip(*(_moves(model, X) for model in gp.models), strict=True)
     mean, move = np.column_stack(means), np.stack(moves, axis=-1)  # (k + 1, m) and (k + 1, k + 1, m): by measured place
-    normal = np.random.default_rng(0).standard_normal((DRAWS, 1, mean.shape[1]))
+    normal = np.random.default_rng(0).standard_normal((draws, 1, mean.shape[1]))
     normal = np.vstack([normal, -normal])
     gains = [_gain(mean, move[place], normal, worth) for place in range(len(X))]
     best = int(np.argmax(gains[:-1]))
-    return best if gains[best] > max(gains[-1], DUST * float(np.ptp(worth(mean)))) else None
+    return best if gains[best] > max(gains[-1], DUST * float(np.ptp(worth(mean[:, None])))) else None
 
 
 def _gain(mean: Array, move: Array, normal: Array, worth: Callable[[Array], Array]) -> float:
-    after = mean + move * normal
-    values = worth(after.reshape(-1, mean.shape[1])).reshape(len(normal), len(mean))
-    return float(values.max(axis=1).mean() - worth(mean).max())
+    return float(worth(mean + move * normal).mean() - worth(mean[None])[0])
 
 
 def _moves(model: SingleTaskGP, X: Array) -> tuple[Array, Array]:

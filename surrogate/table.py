@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mesoforge.errors import InputError
 
 Array: TypeAlias = npt.NDArray[np.float64]
+Groups: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -21,6 +22,7 @@ class Table:
     X is scaled by the bounds of the space that it comes from, never by the data. ``noise_variance`` (n, m) is the known
     variance of each entry of Y, in its unit squared; without it the noise is inferred. Equal rows of X are replicates.
     ``categories`` (d,) holds the number of choices of each input, which share [0, 1] in equal parts; 0 for a number.
+    ``groups`` (n,) are whole numbers: rows of one group share an error, as electrodes of one slurry do.
 
     Raises:
         InputError: Shapes disagree, a number is not finite, X leaves the unit cube, or a variance is not positive.
@@ -31,6 +33,7 @@ class Table:
     names: tuple[str, ...]
     noise_variance: Array | None = None
     categories: tuple[int, ...] = ()
+    groups: Groups | None = None
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -75,6 +78,16 @@ def check_inputs(X: Array, dimensions: int) -> None:
         raise InputError("X holds numbers outside [0, 1], but points of the unit cube were due: scale X by its bounds")
 
 
+def check_noise_inferred(table: Table) -> None:
+    """Refuse a table that gives its noise, for models that infer it.
+
+    Raises:
+        InputError: It does.
+    """
+    if table.noise_variance is not None:
+        raise InputError("the table gives a noise variance, but it is inferred here: use fit_gp instead")
+
+
 def _check_shapes(table: Table) -> None:
     if table.X.ndim != 2 or table.Y.ndim != 2 or len(table.X) != len(table.Y):
         raise InputError(
@@ -82,6 +95,13 @@ def _check_shapes(table: Table) -> None:
         )
     if len(table.X) < 2:
         raise InputError(f"the table has {len(table.X)} row, but a surrogate needs at least 2: measure more points")
+    if table.groups is not None and (
+        table.groups.shape != (len(table.X),) or not np.issubdtype(table.groups.dtype, np.integer)
+    ):
+        raise InputError(
+            f"groups came as {table.groups.dtype} of shape {table.groups.shape}, but one whole number for each of "
+            f"{len(table.X)} rows was due: number the slurries"
+        )
     if len(set(table.names)) != table.Y.shape[1] or len(table.names) != table.Y.shape[1]:
         raise InputError(
             f"{table.names} came as names, but {table.Y.shape[1]} different ones were due: name each column of Y once"

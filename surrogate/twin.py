@@ -10,8 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Kernel, WhiteKernel
 
-from mesoforge.errors import InputError
-from mesoforge.surrogate.table import Array, Table, check_inputs
+from mesoforge.surrogate.table import Array, Table, check_inputs, check_noise_inferred
 
 RESTARTS = 2
 LEAST_NOISE = 1e-4  # variance, in units of the output's own variance: what BoTorch's likelihood allows too
@@ -46,8 +45,7 @@ def fit_twin(table: Table, seed: int = 0) -> Twin:
     Raises:
         InputError: The table gives its noise variance; the twin infers it.
     """
-    if table.noise_variance is not None:
-        raise InputError("the table gives a noise variance, but the scikit-learn twin infers it: use fit_gp instead")
+    check_noise_inferred(table)
     kernel = ConstantKernel() * RBF(np.full(table.X.shape[1], 0.5)) + WhiteKernel(0.1, (LEAST_NOISE, 10))
     return Twin(table, tuple(_fit(table.X, y, kernel, seed) for y in table.Y.T))
 

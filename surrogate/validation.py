@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mesoforge.errors import InputError
-from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
+from mesoforge.surrogate.table import Array, Builder, Groups, Surrogate, Table
 
+LEAST_GROUPS = 5  # below, rows are left out one by one: to leave out a slurry would leave out next to all
 NORMAL_95 = 1.959964  # half width of the central 95 % of a normal distribution, in standard deviations
 
 
@@ -70,14 +71,16 @@ def loo_by_refits(table: Table, build: Builder) -> LeaveOneOut:
 
 
 def k_fold(table: Table, build: Builder, folds: int, groups: Sequence[int] | None = None) -> LeaveOneOut:
-    """Foretell each fold by a model fitted anew to the others; what is of one group, by default one X, stays together.
+    """Foretell each fold by a model fitted anew to the others; what is of one group stays together.
+
+    By default that is what has one X, or one slurry in common (the table's ``groups``), or follows from both.
 
     Folds are dealt at random with a fixed seed, so that each holds a share of every region.
 
     Raises:
         InputError: There are fewer groups than folds.
     """
-    kinds = conditions(table.X) if groups is None else np.asarray(groups)
+    kinds = together(table) if groups is None else np.asarray(groups)
     if len(np.unique(kinds)) < folds:
         raise InputError(
             f"there are {len(np.unique(kinds))} conditions for {folds} folds, but one for each was due: "
@@ -97,11 +100,37 @@ def conditions(X: Array) -> npt.NDArray[np.int64]:
     return np.unique(X, axis=0, return_inverse=True)[1].reshape(-1)
 
 
+def parts(table: Table) -> Groups:
+    """Return a number (n,) that rows have in common which are left out at once: their group where these are enough."""
+    few = table.groups is None or len(np.unique(table.groups)) < LEAST_GROUPS
+    return np.arange(len(table)) if few or table.groups is None else table.groups
+
+
+def together(table: Table) -> Groups:
+    """Return a number (n,) that rows of one X or of one group have in common, and so on from row to row.
+
+    Where groups are few it is that of one X alone.
+    """
+    kinds = conditions(table.X)
+    if table.groups is None or len(np.unique(table.groups)) < LEAST_GROUPS:
+        return kinds
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    slurries = np.unique(table.groups, return_inverse=True)[1] + kinds.max() + 1
+    size = int(slurries.max()) + 1
+    edges = coo_array((np.ones(len(kinds)), (kinds, slurries)), shape=(size, size))
+    return np.asarray(connected_components(edges, directed=False)[1][kinds], dtype=np.int64)
+
+
 def some_rows(table: Table, kept: npt.NDArray[np.bool_]) -> Table:
     """Return a table of some of the rows, (n,) true where kept."""
-    variance = table.noise_variance
-    return replace(table, X=table.X[kept], Y=table.Y[kept], noise_variance=None if variance is None else variance[kept])
+    variance = None if table.noise_variance is None else table.noise_variance[kept]
+    groups = None if table.groups is None else table.groups[kept]
+    return replace(table, X=table.X[kept], Y=table.Y[kept], noise_variance=variance, groups=groups)
 
 
 def _without(table: Table, row: int) -> Table:
-    return some_rows(table, np.arange(len(table)) != row)
+    """Return the table without a row, and without all that shares its error."""
+    kinds = parts(table)
+    return some_rows(table, kinds != kinds[row])

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from mesoforge.optimize.linear import Linear
-from mesoforge.optimize.objectives import together
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
+from mesoforge.optimize.stages import Branch, Reuse
 from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Origin
 from mesoforge.optimize.view import NoProposal, View
@@ -60,13 +60,38 @@ class BoTorch:
         Raises:
             NoProposal: A kernel matrix could not be factorized.
         """
-        gp = view.surrogate if isinstance(view.surrogate, GaussianProcess) else fit_gp(view.table)
+        gp = _process(view)
         try:
             with calm(view.seed):
-                acquisition = _acquisition(gp if view.tolerances is None else _spread_out(gp, view.tolerances), view)
-                return _best(acquisition if view.viability is None else _viable(acquisition, view.viability), view)
+                return _best(_weighed(gp, view), view)
         except NUMERICS as error:
             raise NoProposal(str(error)) from error
+
+    def propose_among(self, view: View, reuse: Reuse) -> tuple[Array, Branch | None]:
+        """Return the same, or a point that goes on from what was made before, where that gains more for its cost.
+
+        Raises:
+            NoProposal: A kernel matrix could not be factorized.
+        """
+        from mesoforge.optimize.strategies.branches import best_for_its_cost
+
+        gp = _process(view)
+        try:
+            with calm(view.seed):
+                acquisition = _weighed(gp, view)
+                return best_for_its_cost(acquisition, gp, view, reuse, _best(acquisition, view))
+        except NUMERICS as error:
+            raise NoProposal(str(error)) from error
+
+
+def _process(view: View) -> GaussianProcess:
+    return view.surrogate if isinstance(view.surrogate, GaussianProcess) else fit_gp(view.table)
+
+
+def _weighed(gp: GaussianProcess, view: View) -> AcquisitionFunction:
+    """Return the acquisition function, over the tolerances of inputs and by where the physics works."""
+    acquisition = _acquisition(gp if view.tolerances is None else _spread_out(gp, view.tolerances), view)
+    return acquisition if view.viability is None else _viable(acquisition, view.viability)
 
 
 def _best(acquisition: AcquisitionFunction, view: View) -> Array:
@@ -96,10 +121,17 @@ def _searched(acquisition: AcquisitionFunction, view: View) -> dict[str, Any]:
     if not view.space.inequalities:
         raw = RAW_POINTS if len(view.X) <= MANY_ROWS else FEW_RAW_POINTS
         return {"raw_samples": raw, "options": {"maxiter": ITERATIONS, "sample_around_best": True}}
-    starts = _ordered(acquisition, view)[:RESTARTS]
-    return {
-        "batch_initial_conditions": tensor(starts).unsqueeze(1),
-        "nonlinear_inequality_constraints": [(_slack(view, one.lesser), True) for one in view.space.inequalities],
+    return within(view, _ordered(acquisition, view)[:RESTARTS])
+
+
+def within(view: View, starts: Array) -> dict[str, Any]:
+    """Return the settings of a search that starts from allowed points (k, d) and keeps the inequalities."""
+    settings: dict[str, Any] = {"batch_initial_conditions": tensor(starts).unsqueeze(1)}
+    if not view.space.inequalities:
+        return settings | {"options": {"maxiter": ITERATIONS}}
+    demands = [(_slack(view, one.lesser), True) for one in view.space.inequalities]
+    return settings | {
+        "nonlinear_inequality_constraints": demands,
         "options": {"maxiter": ITERATIONS, "batch_limit": 1},
     }
 
@@ -203,12 +235,11 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
     from botorch.acquisition.objective import GenericMCObjective
 
-    scores, alone = _scores(view), len(view.objectives) == 1
+    scores = _scores(view)
     single = len(view.objectives.outputs) == 1
 
     def followed(samples: Tensor, X: Tensor | None = None) -> Tensor:
-        each = scores(samples, X)
-        return _averaged(each[..., 0] if alone else together(each), view)
+        return _averaged(view.objectives.joined(scores(samples, X)), view)
 
     return qLogNoisyExpectedImprovement(
         gp.models[0] if single else gp.model,

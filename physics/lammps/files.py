@@ -15,7 +15,7 @@ from mesoforge.physics.failure import PhysicsError
 MARGIN = 3.0
 """Room beyond collector and plane [um], so that no bead leaves the box."""
 Reals = NDArray[np.float64]
-DATA, DUMP, PLACES = "beads.data", "final.dump", "places.dump"
+DATA, DUMP = "beads.data", "final.dump"
 FAMILIES = len(STIFFNESS)
 UNITS = "units           micro\natom_style      hybrid sphere bond\ncomm_modify     vel yes\n"
 
@@ -49,17 +49,6 @@ def write_data(
         text.write("\nBonds\n\n")
         np.savetxt(text, np.column_stack([np.arange(1, len(bonds) + 1), bonds.family, bonds.pair + 1]), fmt="%d")
     path.write_text(text.getvalue(), encoding="utf-8")
-
-
-def write_places(beads: Beads, path: Path) -> None:
-    """Write where beads between walls are as a dump that ``read_dump`` takes, with their images."""
-    lows, highs, images = _frame(beads, walls=True)
-    rows = np.column_stack([np.arange(1, len(beads) + 1), beads.position - images * beads.box, images])
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n{len(beads)}\nITEM: BOX BOUNDS pp pp ff\n")
-        np.savetxt(file, np.column_stack([lows, highs]), fmt="%.17g")
-        file.write("ITEM: ATOMS id x y z ix iy iz\n")
-        np.savetxt(file, rows, fmt="%d %.17g %.17g %.17g %d %d %d")
 
 
 def read_rows(path: Path, columns: int) -> Reals:

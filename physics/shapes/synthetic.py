@@ -15,6 +15,10 @@ LUMP_WIDTH = 0.45
 """Angular width of a lump [rad]."""
 
 
+FLAT = 0.85
+"""Least middle axis of a platelet over its longest."""
+
+
 @dataclass(frozen=True, slots=True)
 class SyntheticShapes:
     """Ellipsoids with random axes and lumps; the beads are the lattice points that lie deepest inside."""
@@ -36,10 +40,21 @@ class SyntheticShapes:
         """Draw relative semi-axes of unit product whose Krumbein sphericity is the wanted one."""
         wanted = float(np.clip(rng.normal(self.particles.sphericity, self.particles.sphericity_sd), 0.45, 0.98))
         product = wanted**3
-        middle = rng.uniform(np.sqrt(product), min(1.0, np.sqrt(product) * 1.3))
+        middle = self._middle(product, rng)
         axes = np.array([1.0, middle, product / middle])
         unit: Points = axes / np.prod(axes) ** (1 / 3)
         return unit
+
+    def _middle(self, product: float, rng: np.random.Generator) -> float:
+        """Draw the middle axis over the longest, where both shorter ones have this product: rather long than flat."""
+        return float(rng.uniform(np.sqrt(product), min(1.0, np.sqrt(product) * 1.3)))
+
+
+class PlateletShapes(SyntheticShapes):
+    """The same with two long axes and a short one: flakes whose thickness is sphericity^3 of their width and less."""
+
+    def _middle(self, product: float, rng: np.random.Generator) -> float:
+        return float(rng.uniform(max(FLAT, np.sqrt(product)), 1.0))
 
 
 def _level(points: Points, roughness: float, rng: np.random.Generator) -> Points:

@@ -291,7 +291,7 @@ def test_a_force_field_is_shown_with_what_its_values_rest_on(
     rows = {row["name"]: row for row in shown["parameters"]}
     assert shown["name"] == "soft"
     assert (rows["friction"]["value"], rows["friction"]["basis"]) == (0.3, "given")
-    assert (rows["adhesion"]["value"], rows["adhesion"]["unit"], rows["adhesion"]["basis"]) == (300, "mJ/m2", "assumed")
+    assert (rows["adhesion"]["value"], rows["adhesion"]["unit"], rows["adhesion"]["basis"]) == (2000, "mJ/m2", "fitted")
     assert status_of(["forcefield", "show"]) == 0
     said = capsys.readouterr().out
     assert "Force field nmc111" in said

@@ -15,7 +15,7 @@ import pytest
 import toys
 from test_report import portrait
 
-from mesoforge.experiments import calibrating, view
+from mesoforge.experiments import calibrating, exploring, view
 from mesoforge.experiments import drive as driving
 from mesoforge.experiments import pool as pools
 from mesoforge.experiments.cli import status_of
@@ -51,6 +51,7 @@ def test_every_command_of_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(view, "Tracker", away)
     monkeypatch.setattr(driving, "drive", functools.partial(driving.drive, work=toys.make))
     monkeypatch.setattr(pools, "local_pool", lambda _: nullcontext(HerePool()))
+    monkeypatch.setattr(exploring.Page, "wait", lambda _: None)  # as if Ctrl-C came at once
     monkeypatch.setattr(
         calibrating, "simulate_rows", lambda *_: {"mean": [2.03, 2.1], "spread": [0.01] * 2, "wall_s": 1}
     )
@@ -63,7 +64,7 @@ def test_every_command_of_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.
         "calibrate": ["--budget", "3+0"],
     }
     found = commands("tutorial.md")
-    assert {"doctor", "make", "report", "init", "validate", "optimize", "sample", "calibrate"} <= {
+    assert {"doctor", "make", "report", "init", "validate", "optimize", "explore", "sample", "calibrate"} <= {
         verb for verb, *_ in found
     }
     for verb, *rest in found:

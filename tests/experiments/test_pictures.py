@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from drawing import collected
 from numpy.typing import NDArray
 
 from mesoforge.errors import InputError
-from mesoforge.experiments import calender_charts, charts, pictures
+from mesoforge.experiments import charts
 from mesoforge.experiments.calender_charts import stress_thickness
 from mesoforge.experiments.canvas import COLOURS, NoPicture
 from mesoforge.experiments.charts import pareto_front, prediction_against_physics
@@ -24,7 +25,7 @@ from mesoforge.experiments.pictures import (
     phase_profile,
     view_3d,
 )
-from mesoforge.experiments.units import QUANTITIES, quantity
+from mesoforge.experiments.units import QUANTITIES, quantity, typeset
 from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Trial
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ OBJECTIVES: dict[str, charts.Goal] = {
 }
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    return collected(monkeypatch)
+
+
 def spheres() -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Two balls, of radius 10 and 6 voxels, and a bar of CBD through all y."""
     grid = np.indices((SIDE, SIDE, SIDE))
@@ -49,20 +55,6 @@ def spheres() -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     phase = (particle > 0).astype(np.uint8)
     phase[28:38, :, 4:14] = 2
     return phase, particle
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Collect the figures that would have been written."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> Path:
-        figures.append(figure)
-        return path
-
-    for room in (pictures, charts, calender_charts):
-        monkeypatch.setattr(room, "save", keep)
-    return figures
 
 
 def real(name: str, array: str = "image") -> NDArray[Any]:
@@ -141,6 +133,13 @@ def test_the_same_electrode_gives_the_same_bytes(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
 
 
+def test_a_path_without_an_ending_gets_every_kind(tmp_path: Path) -> None:
+    phase, _ = spheres()
+    assert cross_section(phase, None, 0.5, tmp_path / "section") == tmp_path / "section.png"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["section.png", "section.svg"]
+    assert (tmp_path / "section.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
 def test_a_real_electrode_is_drawn_with_its_particles(drawn: list[Figure], tmp_path: Path) -> None:
     phase = np.moveaxis(real("nmc_ct_calendered.npz"), 0, 2)
     particle = np.moveaxis(real("nmc_ct_calendered_particle_labels.npz", "labels"), 0, 2) * (phase == 1)
@@ -172,12 +171,15 @@ def test_a_calendering_curve_is_parted_at_its_highest_pressure(drawn: list[Figur
     (axes,) = drawn[0].axes
     loading, unloading = (line for line in axes.get_lines() if line.get_linewidth() == 2)
     assert [len(np.asarray(line.get_xdata())) for line in (loading, unloading)] == [3, 3]
-    words = [text.get_text() for text in axes.texts]
-    assert words == [
-        "45.0 µm, 80 MPa at the end of loading",
-        "48.0 µm after release: springs back 3 µm (6.7%)",
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "loading",
+        "release",
+        "45.0 µm at the end of loading, 80 MPa",
+        "48.0 µm after release\n(springs back 3 µm, 6.7 %)",
     ]
-    assert labels(drawn[0]) == {"Thickness (µm)", "Pressure of the plane (MPa)"}
+    assert labels(drawn[0]) == {"Thickness (µm)", "Pressure on the coating (MPa)"}
 
 
 def test_the_3d_view_shows_particles_and_binder(tmp_path: Path) -> None:
@@ -218,16 +220,28 @@ def test_the_front_has_a_panel_for_each_pair_of_objectives_with_units(
     drawn: list[Figure], tmp_path: Path, names: list[str]
 ) -> None:
     trials = [trial(0, "sobol", 0.4), trial(1, porosity=0.31), replace(trial(2, "confirm", 0.32), confirms=1)]
-    pareto_front(trials, {name: OBJECTIVES[name] for name in names}, {1}, tmp_path / "front.png")
+    pareto_front(trials, {name: OBJECTIVES[name] for name in names}, {1: {}}, tmp_path / "front.png")
     assert len(drawn[0].axes) == max(1, len(names) * (len(names) - 1) // 2)
     assert "Areal capacity (mAh/cm²)\nmaximize" in labels(drawn[0])
     assert ("Porosity (%)\nmatch 30 %" in labels(drawn[0])) is ("porosity" in names)
     assert {text.get_text() for axes in drawn[0].axes for text in axes.texts} == {"1"}
 
 
+def test_the_front_has_bars_of_its_scatter_and_numbers_that_keep_apart(drawn: list[Figure], tmp_path: Path) -> None:
+    trials = [trial(1, porosity=0.31), trial(2, porosity=0.3101), trial(3, porosity=0.5)]
+    front = {one.number: {"porosity": 0.01, "areal_capacity": 0.02} for one in trials}
+    pareto_front(trials, {name: OBJECTIVES[name] for name in ("porosity", "areal_capacity")}, front, tmp_path / "f.png")
+    (axes,) = drawn[0].axes
+    across, upright = (lines.get_segments() for lines in axes.collections if hasattr(lines, "get_segments"))
+    assert across[0][:, 0] == pytest.approx([30, 32])
+    assert upright[0][:, 1] == pytest.approx([3.29, 3.33])
+    places = [text.xyann for text in axes.texts]  # type: ignore[attr-defined]
+    assert places[0] != places[1]
+
+
 def test_failed_and_pending_trials_are_not_drawn(drawn: list[Figure], tmp_path: Path) -> None:
     lost = replace(trial(1), outcome=Failed("unstable", "slurry", "It flew apart."))
-    pareto_front([trial(0), lost, replace(trial(2), outcome=None)], OBJECTIVES, set(), tmp_path / "front.png")
+    pareto_front([trial(0), lost, replace(trial(2), outcome=None)], OBJECTIVES, {}, tmp_path / "front.png")
     assert [len(np.asarray(dots.get_offsets())) for dots in drawn[0].axes[0].collections] == [1]
 
 
@@ -243,7 +257,7 @@ def test_predictions_stand_against_what_was_measured(drawn: list[Figure], tmp_pa
 
 def test_a_study_without_results_has_no_charts(tmp_path: Path) -> None:
     pending = [replace(trial(0), outcome=None)]
-    assert pareto_front(pending, OBJECTIVES, set(), tmp_path / "a.png") == NoPicture(
+    assert pareto_front(pending, OBJECTIVES, {}, tmp_path / "a.png") == NoPicture(
         "No electrode of the study was measured yet."
     )
     unforetold = [replace(trial(0, "sobol"), prediction={})]
@@ -259,6 +273,21 @@ def test_every_fraction_is_shown_in_per_cent() -> None:
 
 def test_a_property_outside_the_table_is_shown_by_its_own_name() -> None:
     assert quantity("pore_size").axis == "Pore size (-)"
+    assert quantity("pore_diameter_mean").axis == "Pore diameter mean (µm)"
+    assert quantity("cbd_coverage").axis == "CBD coverage (%)"
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("2 um and 3 us", "2 µm and 3 µs"),
+        ("g/cm3, mJ/m2, 1/um", "g/cm³, mJ/m², 1/µm"),
+        ("100 nN us/um", "100 nN µs/µm"),
+        ("sum of m3x, item2 and v1.um", "sum of m3x, item2 and v1.um"),
+    ],
+)
+def test_units_are_set_as_people_write_them(told: str, shown: str) -> None:
+    assert typeset(told) == shown
 
 
 @pytest.mark.parametrize(

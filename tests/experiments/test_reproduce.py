@@ -11,11 +11,22 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from mesoforge.experiments import reproducing
+from mesoforge.experiments import reproduce_cli, reproducing
 from mesoforge.experiments.claims import NOT_GIVEN, Rows, claims, cost, large, number, peak, reaching, spread
 from mesoforge.experiments.cli import app
 from mesoforge.experiments.home import Home
-from mesoforge.experiments.paper import COMPRESSIONS, IMPOSED, PREDICTED, PRESSED, PRESSURES, Scope, base_recipe, plan
+from mesoforge.experiments.paper import (
+    COMPRESSIONS,
+    IMPOSED,
+    IMPOSED_BONDED,
+    PREDICTED,
+    PREDICTED_BONDED,
+    PRESSED,
+    PRESSURES,
+    Scope,
+    base_recipe,
+    plan,
+)
 from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.reproduction_page import write
 from mesoforge.physics.balance import balance
@@ -60,7 +71,7 @@ def all_made() -> list[dict[str, Any]]:
     """Return an electrode for each one of the plan; porosity falls with compression, and with the log of pressure."""
     made = []
     for one in plan(Scope(seeds=2)):
-        porosity = 0.5 - one.level if one.route == IMPOSED else 0.4 - 0.05 * math.log(one.level / 10)
+        porosity = 0.5 - one.level if one.route in (IMPOSED, IMPOSED_BONDED) else 0.4 - 0.05 * math.log(one.level / 10)
         made.append(electrode(one.formulation, one.route, one.level, one.seed, porosity))
     return made
 
@@ -78,7 +89,10 @@ def test_the_recipes_have_the_paper_s_beads(name: str, beads: tuple[int, int]) -
 
 def test_every_electrode_of_the_plan_is_another_one() -> None:
     made = plan(Scope(seeds=3))
-    assert len(made) == 3 * (len(COMPRESSIONS) + 2 * len(PRESSURES))
+    assert len(made) == 3 * (len(COMPRESSIONS) + 2 * len(PRESSURES) + 3)
+    assert {one.recipe.particles.bonded for one in made if "bonded" in one.route} == {True}
+    assert not any(one.recipe.particles.bonded for one in plan(Scope(particles="rigid")))
+    assert len(plan(Scope(particles="bonded"))) == 9
     assert len({one.recipe.model_dump_json() for one in made}) == len(made)
     assert {one.formulation for one in made if one.route == IMPOSED} == {"96"}
 
@@ -119,6 +133,15 @@ def test_the_table_says_where_the_paper_gives_no_number_and_what_mass_balance_ma
     assert next(one.ours for one in table if "under load" in one.what and "at which" in one.what) == "35.4%"
     assert any(one.ours.endswith("ratio 0.80 ± 0.00") for one in table)
     assert all(one.basis for one in table)
+
+
+def test_bonded_particles_stand_beside_rigid_ones_of_the_same_seeds_and_only_where_there_are_any() -> None:
+    made = [row for row in all_made() if "bonded" not in row["route"] or row["seed"] == 1]
+    told = [one for one in claims(made) if "bonded" in one.what]
+    assert any("rigid, same seeds" in one.ours and "±" not in one.ours for one in told)
+    assert {one.ours for one in told if one.what.startswith("broken bonds")} == {"-"}, "the stand-ins know none"
+    rigid = [row for row in made if "bonded" not in row["route"]]
+    assert not [one for one in claims(rigid) if "bonded" in one.what]
 
 
 def test_without_a_single_electrode_the_table_has_blanks_and_no_numbers() -> None:
@@ -166,6 +189,9 @@ def test_all_electrodes_are_asked_for_and_recorded(tmp_path: Path, monkeypatch: 
         ("96", IMPOSED),
         ("96", PREDICTED),
         ("94", PREDICTED),
+        ("96", IMPOSED_BONDED),
+        ("96", PREDICTED_BONDED),
+        ("94", PREDICTED_BONDED),
     }
     reproducing.record(found, scope, Home(tmp_path), "reproduce-paper")
     import mlflow
@@ -174,6 +200,22 @@ def test_all_electrodes_are_asked_for_and_recorded(tmp_path: Path, monkeypatch: 
     experiment = client.get_experiment_by_name("reproduce-paper")
     assert experiment is not None
     assert len(client.search_runs([experiment.experiment_id])) == len(found)
+
+
+@pytest.mark.parametrize(("flags", "due"), [([], "paper"), (["--rehearse"], "paper-rehearsal")])
+def test_a_rehearsal_leaves_the_page_of_the_whole_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], due: str
+) -> None:
+    asked: list[Path] = []
+
+    def stand_in(_: Scope, __: Home, folder: Path, *___: object, **____: object) -> dict[str, Any]:
+        asked.append(folder)
+        return {}
+
+    monkeypatch.setattr(reproduce_cli, "_reproduced", stand_in)
+    said = CliRunner().invoke(app, ["reproduce", "paper", *flags, "--json", "--home", str(tmp_path)])
+    assert said.exit_code == 0, said.output
+    assert asked == [tmp_path / "reproductions" / due]
 
 
 def test_a_missing_tomogram_is_said_before_anything_is_made(tmp_path: Path) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import toys
+from drawing import collected
 
-from mesoforge.experiments import structure_charts, study_charts
 from mesoforge.experiments.calender_charts import Pressing, calendering_film
 from mesoforge.experiments.canvas import COLOURS, NoPicture
-from mesoforge.experiments.pictures import pore_network_3d
+from mesoforge.experiments.pictures import pore_network_3d, sticks
 from mesoforge.experiments.structure_charts import orientation_rose, pore_sizes
 from mesoforge.experiments.study_charts import axes_of, hypervolume_chart, input_unit, parallel_coordinates
 from mesoforge.optimize.campaign import Campaign
@@ -27,16 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Collect the figures that would have been written."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> Path:
-        figures.append(figure)
-        return path
-
-    for room in (structure_charts, study_charts):
-        monkeypatch.setattr(room, "save", keep)
-    return figures
+    return collected(monkeypatch)
 
 
 def ended(folder: Path, budget: dict[str, int]) -> Campaign:
@@ -118,7 +110,7 @@ def test_shares_of_pore_sizes_are_of_all(drawn: list[Figure], tmp_path: Path) ->
 
 
 def test_the_pore_network_is_rendered(tmp_path: Path) -> None:
-    path = pore_network_3d(network(), (2.0, 2.0, 6.0), tmp_path / "network.png")
+    path = pore_network_3d(network(), np.array([2.0, 2.0, 6.0]), (True, True, False), tmp_path / "network.png")
     if isinstance(path, NoPicture):
         pytest.skip(path.reason)
     from matplotlib.image import imread
@@ -126,6 +118,20 @@ def test_the_pore_network_is_rendered(tmp_path: Path) -> None:
     picture = imread(path)
     assert min(picture.shape[:2]) > 300
     assert picture[..., :3].std() > 0.02
+
+
+def test_a_throat_through_a_side_that_closes_is_drawn_as_two_halves() -> None:
+    net = replace(network(), coords=np.array([[0.2, 1, 1], [1.9, 1, 1], [1.0, 1, 5]]), conns=np.array([[0, 1], [1, 2]]))
+    starts, ends, throat = sticks(net, np.array([2.0, 2.0, np.inf]))
+    lengths = np.linalg.norm(ends - starts, axis=1)
+    assert lengths == pytest.approx([np.hypot(0.9, 4), 0.15, 0.15])
+    assert ends[1:, 0] == pytest.approx([0.05, 2.05])
+    assert len(throat) == 3
+
+
+def test_bars_of_sizes_that_come_in_steps_have_no_gaps(drawn: list[Figure], tmp_path: Path) -> None:
+    pore_sizes(np.repeat([0.4, 0.8, 1.2, 1.6, 2.0], 5), network(), tmp_path / "sizes.png")
+    assert [bar.get_height() for bar in drawn[0].axes[0].patches] == pytest.approx([20.0] * 5)  # type: ignore[attr-defined]
 
 
 def test_the_film_ends_where_the_release_ends(tmp_path: Path) -> None:

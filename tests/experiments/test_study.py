@@ -10,6 +10,7 @@ import toys
 import yaml
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.rates import AT_1C
 from mesoforge.experiments.study import Kind, load_study, parse_budget
 from mesoforge.optimize.trial import Trial, Value
 from mesoforge.physics.measurement import PROPERTIES
@@ -84,7 +85,7 @@ WRONG = [
     ),
     pytest.param(
         {"objectives": {"beauty": "maximize"}},
-        f"objective 'beauty' is not a property: use one of {', '.join(PROPERTIES)}.",
+        f"objective 'beauty' is not a property: use one of {', '.join(PROPERTIES)}, or {', '.join(AT_1C)}.",
         id="objective that is no property",
     ),
     pytest.param(
@@ -115,7 +116,7 @@ WRONG = [
     ),
     pytest.param(
         {"constraints": {"beauty": {"at_least": 1}}},
-        f"constraint 'beauty' is not a property: use one of {', '.join(PROPERTIES)}.",
+        f"constraint 'beauty' is not a property: use one of {', '.join(PROPERTIES)}, or {', '.join(AT_1C)}.",
         id="constraint on no property",
     ),
     pytest.param(

@@ -314,3 +314,16 @@ def test_confirmations_enough_tell_the_noise(tmp_path: Path) -> None:
     variance = surrogate.table.noise_variance
     assert variance is not None
     np.testing.assert_allclose(np.sqrt(variance[0]), [0.003, 0.02], rtol=0.6)
+
+
+def test_with_several_aims_a_point_is_repeated_under_noise_too(tmp_path: Path) -> None:
+    def noisy(trial: Trial) -> Measured:
+        errors = np.random.default_rng(trial.seed).normal(0, (0.05, 0.3))
+        return Measured({name: y + e for (name, y), e in zip(truth(trial.values).items(), errors, strict=True)})
+
+    running = Campaign(problem(Budget(10, 6, 0)), Journal(tmp_path / "j"), "botorch", learn=fit_gp, repeat=True)
+    run_sequentially(running, noisy)
+    again = [trial for trial in running.trials if trial.origin == "repeat"]
+    assert again
+    assert all(any(trial.values == other.values for other in running.trials[: trial.number]) for trial in again)
+    assert len({trial.seed for trial in running.trials}) == 16

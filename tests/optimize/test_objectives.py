@@ -67,10 +67,12 @@ def test_a_row_without_a_finite_number_is_refused(value: float | None) -> None:
         pytest.param({"y": {"match": 0.3, "tolerance": 0}}, "no target with a tolerance above 0", id="zero tolerance"),
         pytest.param({"y": "match"}, "no target with a tolerance above 0", id="no target"),
         pytest.param({"y": {"match": "0.3", "tolerance": 1}}, "a number was due", id="words"),
+        pytest.param({"y": {"goal": "minimize", "weight": 0}}, "y has the weight 0, but more than 0", id="no weight"),
+        pytest.param({"y": {"goal": "minimize", "weight": 1}, "z": "maximize"}, "z came without", id="one bare"),
         pytest.param({"y": {"match": math.nan, "tolerance": 1}}, "not finite", id="not a number"),
         pytest.param({"y": {"match": 1, "tolerance": 1, "threshold": -2}}, "give a positive one", id="threshold"),
         pytest.param({"y": {"goal": "minimize", "tolerance": 1}}, "drop one of them", id="tolerance to minimize"),
-        pytest.param({"y": {"goal": "minimize", "weight": 1}}, "'weight', but only goal", id="unknown key"),
+        pytest.param({"y": {"goal": "minimize", "rank": 1}}, "'rank', but only goal", id="unknown key"),
     ],
 )
 def test_a_wrong_objective_is_refused(mapping: Mapping[str, object], words: str) -> None:
@@ -81,3 +83,18 @@ def test_a_wrong_objective_is_refused(mapping: Mapping[str, object], words: str)
 def test_two_objectives_of_one_property_are_refused() -> None:
     with pytest.raises(InputError, match="drop the second"):
         Objectives((OBJECTIVES.each[0], OBJECTIVES.each[0]))
+
+
+def test_weights_add_the_scores_up_to_one_aim_and_only_where_they_are_given() -> None:
+    mapping = {
+        "porosity": {"match": 0.3, "tolerance": 0.01, "weight": 0.5},
+        "tortuosity": {"goal": "minimize", "weight": 2},
+        "capacity": {"goal": "maximize", "weight": 1},
+    }
+    weighted = Objectives.from_mapping(mapping)
+    assert weighted.one_aim
+    np.testing.assert_allclose(weighted.aims(Y)[:, 0], [-1 - 4 + 3, -0.25 - 3 + 4])
+    np.testing.assert_allclose(weighted.joined(torch.tensor(weighted.scores(Y))), weighted.aims(Y)[:, 0])
+    assert Objectives.from_mapping(weighted.to_mapping()) == weighted
+    assert not OBJECTIVES.one_aim
+    assert OBJECTIVES.aims(Y).shape == (2, 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mesoforge.optimize.objectives import Objectives
-from mesoforge.optimize.pareto import best_first, hypervolume, pareto_mask, reference_point
+from mesoforge.optimize.pareto import best_first, hypervolume, hypervolumes, pareto_mask, reference_point
 from mesoforge.surrogate.door import tensor
 
 MAXIMIZE = Objectives.from_mapping({"a": "maximize", "b": "maximize"})
@@ -88,3 +88,10 @@ def test_a_met_target_is_confirmed_before_a_missed_one_however_good() -> None:
     order = best_first(MATCH, Y, np.array([-5.0, 0.0]))
     assert set(order[:2]) == {1, 3}
     assert order[2:] == [2, 0]
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+def test_many_hypervolumes_are_those_of_each(objectives: int) -> None:
+    scores = np.random.default_rng(6).normal(0, 1, (20, 9, objectives))
+    reference = np.full(objectives, -0.5)
+    np.testing.assert_allclose(hypervolumes(scores, reference), [hypervolume(one, reference) for one in scores])

@@ -9,7 +9,7 @@ import numpy as np
 
 from mesoforge.physics.balance import Balance, balance, masses
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
-from mesoforge.physics.calendering import loading_script
+from mesoforge.physics.calendering import calendering_script
 from mesoforge.physics.contact import diameters
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DATA, DUMP, read_positions, write_data
@@ -69,5 +69,5 @@ def wet_steps(recipe: Recipe) -> str:
 
 def pressed_steps(recipe: Recipe, height: float) -> str:
     """Write the beginning of a stroke from a height [um]."""
-    head = loading_script(recipe, height).split("# load")[0]
+    head = calendering_script(recipe, height).split("# load")[0]
     return f"{head}variable speed equal -5\nrun {STEPS}\n{FINISH}"

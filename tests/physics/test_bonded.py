@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,13 @@ from mesoforge.physics.balance import masses
 from mesoforge.physics.beads import ACTIVE, Beads
 from mesoforge.physics.bonding import EVENTS, LEFT, LISTED, breaks, left, spring
 from mesoforge.physics.bonds import bonds_of
-from mesoforge.physics.calendering import as_set, loading_script, release_script
-from mesoforge.physics.contact import calendering_law, release_law
+from mesoforge.physics.calendering import STROKES, as_set, calendering_script
+from mesoforge.physics.contact import calendering_law
 from mesoforge.physics.cracking import Skeleton
 from mesoforge.physics.fragments import CRACKING
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DUMP, read_positions, read_rows
+from mesoforge.physics.loosening import GROWN
 from mesoforge.physics.manufacture import BEADS, Electrode, notes
 from mesoforge.physics.measurement import PROPERTIES
 from mesoforge.physics.plane import FINISH
@@ -75,7 +77,7 @@ def test_an_electrode_of_rigid_particles_says_nothing_of_cracks(make: Make) -> N
 
 def test_what_was_seen_to_break_is_no_longer_there(make: Make) -> None:
     electrode = make(WEAK)
-    folder = electrode.stages["calendering"] / "load"
+    folder = electrode.stages["calendering"] / STROKES
     bonds = bonds_of(Beads.load(electrode.stages["drying"] / BEADS), BASE.particles.primary_diameter)
     kept, seen = left(bonds, folder), breaks(folder)
     assert len(seen.step) > 0
@@ -91,8 +93,8 @@ def stroked(recipe: Recipe, dried: Beads, folder: Path, lines: str) -> tuple[Ske
     """Run lines after the head of a loading script."""
     skeleton = Skeleton.of(dried, recipe)
     folder.mkdir()
-    skeleton.write(dried, skeleton.sizes(as_set(dried, recipe)), masses(dried, recipe), folder)
-    script = loading_script(recipe, dried.thickness, skeleton.holding(recipe, calendering_law(recipe)))
+    skeleton.write(skeleton.sizes(as_set(dried, recipe)), masses(dried, recipe), folder)
+    script = calendering_script(recipe, dried.thickness, skeleton.holding(recipe, calendering_law(recipe)))
     execute(f"{script.split('# load')[0]}{lines}{FINISH}", folder, 60, recipe.numerics.ranks)
     return skeleton, folder
 
@@ -106,22 +108,21 @@ def test_a_few_steps_of_bonded_particles_end_in_the_same_positions_on_two_ranks(
     np.testing.assert_allclose(two, one, atol=1e-6)
 
 
-def test_what_is_released_begins_where_the_load_left_it(make: Make, tmp_path: Path) -> None:
-    electrode = make(WEAK)
-    dried = Beads.load(electrode.stages["drying"] / BEADS)
-    loaded = Beads.load(electrode.stages["calendering"] / "loaded.npz")
-    law, skeleton = release_law(WEAK), Skeleton.of(dried, WEAK).after(electrode.stages["calendering"] / "load")
-    skeleton.write(loaded, skeleton.sizes(as_set(dried, WEAK)), masses(dried, WEAK), tmp_path)
-    head = release_script(WEAK, loaded.thickness, 100.0, skeleton.holding(WEAK, law, moved=True)).split("run    ")
-    execute(f"{'run    '.join(head[:4])}{FINISH}", tmp_path, 60)
-    np.testing.assert_allclose(read_positions(tmp_path / DUMP, len(loaded)), loaded.position, atol=1e-6)
-
-
 def lump() -> Beads:
     """Return one bonded particle in the middle of a wide box."""
     grid = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     ones = np.ones(len(grid), dtype=np.int32)
     return Beads(np.asarray(1.284 * grid + 15.0, dtype=np.float64), ACTIVE * ones, ones, np.full(3, 35.0))
+
+
+@pytest.mark.parametrize(("strength", "due"), [(1e6, math.pi / 6), (0.5, 1.0)])
+def test_a_particle_that_falls_to_pieces_keeps_its_volume(tmp_path: Path, strength: float, due: float) -> None:
+    recipe, beads = WEAK.with_values({"force_field.particle_strength": strength}), lump()
+    blown = "unfix drag\nvariable out atom 2*(x-xcm(bound,x))\nvelocity bound set v_out NULL NULL\nrun 3000\n"
+    skeleton, folder = stroked(recipe, beads, tmp_path / "lump", f"{blown}{LISTED}{GROWN}")
+    size = skeleton.grown(folder)
+    assert (len(left(skeleton.bonds, folder)) == 0) == (strength < 1)
+    assert math.pi / 6 * (size**3).sum() == pytest.approx(due * len(beads) * 1.284**3, rel=2e-3)
 
 
 @pytest.mark.parametrize("strength", [1e6, 3.0])

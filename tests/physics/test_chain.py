@@ -12,7 +12,7 @@ from making import component_masses, counts, small
 
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.calendering import HOLD, LOAD
+from mesoforge.physics.calendering import LOAD, RELEASE
 from mesoforge.physics.drives import FACES
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.fragments import CRACKING
@@ -199,8 +199,7 @@ def test_nanopores_that_close_leave_the_total_porosity_and_raise_that_between_th
 AT_REST = {
     "dried": ("drying", 1, 0.03),
     "under load": ("calendering", LOAD, 0.03),
-    "held": ("calendering", HOLD, 0.03),
-    "released": ("calendering", HOLD + 1, 0.1),  # at a thousandth of the load: 0.1 MPa
+    "released": ("calendering", RELEASE, 0.1),  # at a thousandth of the load: 0.1 MPa
 }
 
 

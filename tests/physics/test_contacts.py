@@ -16,13 +16,13 @@ from scipy.optimize import brentq
 
 from mesoforge.physics.balance import masses
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
-from mesoforge.physics.contact import Law, calendering_law, contact_script, diameters, drying_law, release_law
+from mesoforge.physics.contact import Law, calendering_law, contact_script, diameters, drying_law
 from mesoforge.physics.lammps.execute import execute
 from mesoforge.physics.lammps.files import DATA, write_data
 from mesoforge.physics.plane import plane_script
 
 RECIPE = small(force_field__friction=0.2)
-LAWS = {"drying": drying_law(RECIPE), "calendering": calendering_law(RECIPE), "release": release_law(RECIPE)}
+LAWS = {"drying": drying_law(RECIPE), "calendering": calendering_law(RECIPE)}
 KINDS = {"active": (ACTIVE, ACTIVE), "mixed": (ACTIVE, CBD), "cbd": (CBD, CBD)}
 SIDE, HEIGHT, GAP = 40.0, 20.0, 0.02
 SLOW, STEP = 1e-5, 20.0

@@ -20,7 +20,8 @@ from mesoforge.physics.shapes.outline import (
     harmonics,
     measured,
 )
-from mesoforge.physics.shapes.shape import random_rotation
+from mesoforge.physics.shapes.shape import inertia_axes, random_rotation
+from mesoforge.physics.shapes.synthetic import PlateletShapes, SyntheticShapes
 
 SMOOTH = np.zeros(len(degrees()))
 NMC = load_statistics()
@@ -122,6 +123,18 @@ def test_a_fitted_particle_has_exactly_the_beads_that_were_asked_for(beads: int)
     shape = source.shape(beads, np.random.default_rng(beads))
     assert len(np.unique(np.round(shape.beads / shape.pitch, 6), axis=0)) == beads
     np.testing.assert_allclose(shape.beads.mean(axis=0), 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("wanted", [0.6, 0.7])
+def test_platelets_have_two_long_axes_and_the_sphericity_that_was_asked_for(wanted: float) -> None:
+    flat = Particles(source="platelets", sphericity=wanted, sphericity_sd=0.0, roughness=0.0)
+    shapes = [PlateletShapes(flat).shape(400, np.random.default_rng(seed)) for seed in range(8)]
+    axes = np.array([inertia_axes(shape.beads) for shape in shapes])
+    assert {len(shape.beads) for shape in shapes} == {400}
+    assert (axes[:, 1] / axes[:, 0] > 0.8).all()
+    assert ((axes[:, 1] * axes[:, 2] / axes[:, 0] ** 2) ** (1 / 3)).mean() == pytest.approx(wanted, abs=0.02)
+    lumps = [SyntheticShapes(flat).shape(400, np.random.default_rng(seed)) for seed in range(8)]
+    assert np.mean([inertia_axes(shape.beads)[1] / inertia_axes(shape.beads)[0] for shape in lumps]) < 0.7
 
 
 def test_wrong_statistics_are_refused_by_name(tmp_path: Path) -> None:

