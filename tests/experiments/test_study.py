@@ -180,7 +180,7 @@ WRONG = [
     pytest.param(
         {"strategy": "magic"},
         "the strategy is 'magic', but one of botorch, cma-es, optuna-gp, optuna-nsga2, optuna-tpe, pso, random, "
-        "sobol was due: choose one",
+        "sobol, thompson was due: choose one",
         id="unknown strategy",
     ),
     pytest.param(
