@@ -200,7 +200,7 @@ def slices(values: Mapping[str, Value], output: str, explorer: Explorer) -> list
     figures = [_slice(cuts[one.name], one, values[one.name], output) for one in explorer.variables]
     for figure in figures:
         figure.update_yaxes(range=span)
-    options = {"config": {"displayModeBar": False}, "responsive": True, "style": {"height": "18rem"}}
+    options: dict[str, Any] = {"config": {"displayModeBar": False}, "responsive": True, "style": {"height": "18rem"}}
     return [dcc.Graph(figure=one, **options) for one in figures]
 
 
