@@ -33,7 +33,7 @@ from mesoforge.physics.store import Store
 from mesoforge.physics.voxels import Voxels, voxelise
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "graphite.yaml"
-MEASURES = ("transport", "particles")
+MEASURES = ("phases", "transport", "particles")
 MEASURED = (
     "porosity_voxels",
     "tortuosity_factor_z",
@@ -161,7 +161,7 @@ def draw(found: Mapping[str, Mapping[float, Sequence[Values]]], path: Path) -> N
                 right.plot(porosity, [anisotropy(one[when]) for one in every], "o", color=colour, mfc=fill)
         left.set(xscale="log", xlabel="Pressure of the plane (MPa)", ylabel="Porosity; points: after release")
         middle.set(xlabel="Porosity", ylabel="Order of the long axes (-0.5: flat)")
-        right.set(xlabel="Porosity", ylabel="Tortuosity factor, along over across")
+        right.set(xlabel="Porosity", ylabel="Tortuosity, along over across")
         left.legend(fontsize=8.5)
         save(figure, path)
 

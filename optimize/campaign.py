@@ -6,14 +6,14 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias, cast
 
 import numpy as np
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.confirmed import Confirmed, confirmed
-from mesoforge.optimize.journal import FORMAT, Event, Journal
+from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.learning import (
     estimates,
     groups,
@@ -25,9 +25,10 @@ from mesoforge.optimize.learning import (
     training_table,
     viability,
 )
+from mesoforge.optimize.ledger import Ledger
 from mesoforge.optimize.pareto import best_first, hypervolume, in_order, pareto_mask, reference_point, standing
-from mesoforge.optimize.problem import Budget, OtherProblemError, Problem, check_extension, difference
-from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
+from mesoforge.optimize.problem import Problem
+from mesoforge.optimize.record import asked, ended
 from mesoforge.optimize.stages import Branch, Sparing, Stages, check_reuse, reusable
 from mesoforge.optimize.stopping import Stop
 from mesoforge.optimize.strategies import check_follows
@@ -53,7 +54,7 @@ def gaussian_process(table: Table) -> Surrogate:
     return fit_gp(table)
 
 
-class Campaign:
+class Campaign(Ledger):
     """An optimization that runs: the only thing here that changes, and all of it is in the journal.
 
     At construction the journal is replayed; a new one begins with the problem. Trials asked but not ended are then in
@@ -87,45 +88,17 @@ class Campaign:
         repeat: bool = False,
         reuse: bool = False,
     ) -> None:
-        self.problem = problem
-        self._journal, self._learn, self._clock, self._stop = journal, learn, clock, stop
-        self._repeat = repeat
+        self._learn, self._clock, self._stop, self._repeat = learn, clock, stop, repeat
         check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
         if reuse:
             check_reuse(problem.stages, self._strategy, strategy)
         self._reuse = reuse
-        self._trials: dict[int, Trial] = {}
-        self._ended: list[int] = []
-        self._reference: Array | None = None
-        self.shifts: dict[str, tuple[float, float]] = {}
-        """Measured minus simulated by property, mean and sd, as last told."""
-        self.objectives = problem.objectives
-        """What is wanted of simulated properties: of measured ones less their shift."""
         self._last_learned: tuple[tuple[int, ...], Surrogate] | None = None
-        self._resume()
+        super().__init__(problem, journal)
+        self._freeze_reference()
 
     # What there is
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        """All trials, by number."""
-        return tuple(self._trials.values())
-
-    @property
-    def pending(self) -> tuple[Trial, ...]:
-        """Trials that were asked and have not ended."""
-        return tuple(trial for trial in self.trials if trial.pending)
-
-    @property
-    def measured(self) -> tuple[Trial, ...]:
-        """Trials that have properties, by number."""
-        return measured(self.trials)
-
-    @property
-    def ended(self) -> tuple[Trial, ...]:
-        """Trials that have ended, measured or failed, in the order in which they did."""
-        return tuple(self._trials[number] for number in self._ended)
 
     @property
     def phase(self) -> Phase:
@@ -265,63 +238,6 @@ class Campaign:
             self._record({"event": "retry", "number": number, "at": self._clock()})
         return tuple(again)
 
-    # The record
-
-    def _resume(self) -> None:
-        events = self._journal.events()
-        if not events:
-            began: Event = {"event": "problem", "format": FORMAT, "name": self.problem.name}
-            self._journal.append(began | self.problem.definition())
-        else:
-            self._check_problem(events[0])
-        for line, event in enumerate(events, start=1):
-            self._replay(line, event)
-        self._extend([event for event in events if event["event"] == "budget"][-1:])
-        self._freeze_reference()
-
-    def _replay(self, line: int, event: Event) -> None:
-        try:
-            self._apply(event)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"line {line} of {self._journal.path} is no whole '{event['event']}' event ({error!r}): "
-                "restore the file from a copy or start a study of another name"
-            ) from error
-
-    def _extend(self, last: list[Event]) -> None:
-        for event in last:
-            check_extension(Budget(**cast("dict[str, int]", event["budget"])), self.problem.budget)
-        budget = asdict(self.problem.budget)
-        if not any(event["budget"] == budget for event in last):
-            self._journal.append({"event": "budget", "budget": budget})
-
-    def _record(self, event: Event) -> None:
-        self._journal.append(event)
-        self._apply(event)
-
-    def _apply(self, event: Event) -> None:
-        kind = event["event"]
-        if kind == "ask":
-            trial = trial_of(event)
-            self._check_next(trial.number)
-            self._trials[trial.number] = trial
-        elif kind in ("tell", "fail"):
-            number = cast("int", event["number"])
-            self._check_pending(number)
-            self._trials[number] = with_outcome(self._trials[number], event)
-            self._ended.append(number)
-        elif kind == "measured":
-            told = cast("Mapping[str, Sequence[float]]", event["shifts"])
-            self.shifts = {name: (one[0], one[1]) for name, one in told.items()}
-            self.objectives = self.problem.objectives.shifted({name: one[0] for name, one in self.shifts.items()})
-        elif kind == "retry":
-            number = cast("int", event["number"])
-            self._trials[number] = replace(self._trials[number], outcome=None, ended_at=None)
-            self._ended.remove(number)
-        elif kind == "reference":
-            scores = cast("dict[str, float]", event["scores"])
-            self._reference = np.array([scores[name] for name in self._names])
-
     def _freeze_reference(self) -> None:
         start = self._explored()[: self.problem.budget.start]
         waiting = len(start) < self.problem.budget.start or any(trial.pending for trial in start)
@@ -329,27 +245,6 @@ class Campaign:
         if self._names and self._reference is None and not waiting and len(known) >= LEAST_TO_LEARN:
             point = reference_point(self.objectives, properties(self.problem, known))
             self._record({"event": "reference", "scores": dict(zip(self._names, point.tolist(), strict=True))})
-
-    def _check_problem(self, first: Event) -> None:
-        given = self.problem.definition()
-        if found := difference({key: first.get(key, "absent") for key in given}, given):
-            raise OtherProblemError(
-                f"{self._journal.path} holds another problem: {found}; "
-                "give this study a name of its own, or restore what it was"
-            )
-
-    def _check_next(self, number: int) -> None:
-        if number != len(self._trials):
-            raise InputError(
-                f"{self._journal.path} asks trial {number} after {len(self._trials)} trials: two campaigns wrote it at "
-                "once; keep its lines up to there and run one at a time"
-            )
-
-    def _check_pending(self, number: int) -> None:
-        if number not in self._trials:
-            raise InputError(f"trial {number} came, but {len(self._trials)} were asked so far: tell one that was asked")
-        if not self._trials[number].pending:
-            raise InputError(f"trial {number} has ended, but a pending one was due: tell each trial once")
 
     # The three kinds of trial
 
@@ -446,14 +341,6 @@ class Campaign:
         return Trial(number, origin, values, self.problem.trial_seed(number), self._clock(), prediction)
 
     # What they need
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return self.problem.objectives.names
-
-    @property
-    def _outputs(self) -> tuple[str, ...]:
-        return self.problem.objectives.outputs
 
     def _explored(self) -> tuple[Trial, ...]:
         return tuple(trial for trial in self._first() if trial.origin != "known")

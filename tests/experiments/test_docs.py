@@ -11,6 +11,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+import chromium
 import pytest
 import toys
 from test_report import portrait
@@ -78,11 +79,34 @@ def test_the_picture_of_the_readme_is_light() -> None:
     assert (DOCS / "electrode.png").stat().st_size < 1000 * PICTURE_KB
 
 
-def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site; a broken link is an error."""
     pytest.importorskip("mkdocs", reason="the extra [docs] is not installed")
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path / "site")]
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "true"}
     came = subprocess.run(build, cwd=HOUSE, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert came.returncode == 0, came.stderr[-2000:]
-    page = (tmp_path / "site" / "tutorial" / "index.html").read_text(encoding="utf-8")
-    assert "fonts.googleapis.com" not in page
+    return folder
+
+
+def test_the_site_has_every_page_in_its_menu_and_fetches_nothing(site: Path) -> None:
+    pages = [path.relative_to(DOCS).with_suffix("") for path in DOCS.rglob("*.md")]
+    menu = (HOUSE / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [str(page) for page in pages if f"{page}.md" not in menu and page.parts[0] != "decisions"] == []
+    for page in (path.read_text(encoding="utf-8") for path in site.rglob("*.html")):
+        assert re.findall(r'<(?:script|img|link)[^>]*(?:src|href)="(?:https?:)?//[^"]*"', page) == []
+
+
+def test_the_site_is_searched_where_it_is_opened_from_disk(site: Path, tmp_path: Path) -> None:
+    with chromium.browser(tmp_path / "browser") as tab:
+        tab.open((site / "howto" / "objective.html").as_uri(), 1280)
+        tab.wait("!!document.querySelector('.md-search__input')")
+        tab.ask("document.querySelector('.md-search__input').focus()")
+        tab.wait("document.querySelector('.md-search-result__meta').textContent.includes('Type to start')")
+        tab.send("Input.insertText", text="tortuosity")
+        tab.press("End", 35)
+        tab.wait("document.querySelectorAll('.md-search-result__item').length > 3")
+        assert tab.complaints() == []
+        assert [url for url in tab.fetched() if not url.startswith("file:")] == []

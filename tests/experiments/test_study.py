@@ -22,7 +22,7 @@ WRONG = [
         {"objective": {}},
         "FILE: 'objective' is not a known key: use one of name, note, recipe, variables, "
         "input_constraints, derived, design, points, objectives, constraints, tolerances, budget, stop, repeat, "
-        "average_over, strategy, seed, start_from_known, workers, synchronous, seeds, where, or remove it.",
+        "reuse, average_over, strategy, seed, start_from_known, workers, synchronous, seeds, where, or remove it.",
         id="unknown key",
     ),
     pytest.param(
