@@ -126,6 +126,7 @@ def draw(found: dict[float, list[Stored]], given: argparse.Namespace) -> None:
                 )
         for panel, label in ((left, "pressure (MPa)"), (middle, "pressure / strength")):
             panel.set(xlabel=label, ylabel="broken bonds (%)", xscale="log", yscale="log", ylim=(0.01, 100))
+        middle.tick_params(axis="x", which="minor", labelbottom=False)
         left.set_xlim(1, 1.3 * given.pressure)
         middle.set_xlim(0.01, 1.3 * given.pressure / min(given.strengths))
         right.set(xlabel="broken bonds (%)", ylabel="height over thickness", ylim=(0, 1), xlim=(0, None))
