@@ -21,8 +21,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
-from mesoforge.experiments.canvas import new_figure, save, style
+from mesoforge.experiments.canvas import SERIES, new_figure, save, style
 from mesoforge.experiments.crushing import READ, crushing
 from mesoforge.experiments.home import Home
 from mesoforge.physics.failure import Failure
@@ -46,7 +47,6 @@ SHOWN = (
     "porosity_under_load",
     "porosity",
 )
-COLOURS = ("#c0392b", "#2c6fbb", "#3d8c5a", "#e0a030", "#7b4fa3")
 
 
 def base(given: argparse.Namespace) -> Recipe:
@@ -109,7 +109,7 @@ def draw(found: dict[float, list[Stored]], given: argparse.Namespace) -> None:
     """Draw broken bonds against pressure, and against pressure over strength; and where they broke."""
     with style():
         figure, (left, middle, right) = new_figure(13, 4, columns=3)
-        for colour, (strength, kept) in zip(COLOURS, [pair for pair in found.items() if pair[0]], strict=False):
+        for colour, (strength, kept) in zip(SERIES, [pair for pair in found.items() if pair[0]], strict=False):
             for number, one in enumerate(kept):
                 pressure, broken = table(one, COURSE).T
                 label = f"{strength:g} MPa" if number == 0 else None
@@ -124,13 +124,13 @@ def draw(found: dict[float, list[Stored]], given: argparse.Namespace) -> None:
                     marker="o",
                     ms=4,
                 )
-        for panel, label in ((left, "pressure (MPa)"), (middle, "pressure / strength")):
-            panel.set(xlabel=label, ylabel="broken bonds (%)", xscale="log", yscale="log", ylim=(0.01, 100))
-        middle.tick_params(axis="x", which="minor", labelbottom=False)
+        for panel, label in ((left, "Pressure (MPa)"), (middle, "Pressure / strength (-)")):
+            panel.set(xlabel=label, ylabel="Broken bonds (%)", xscale="log", yscale="log", ylim=(0.01, 100))
+            panel.xaxis.set_minor_formatter(NullFormatter())  # or numbers between the decades cover each other
         left.set_xlim(1, 1.3 * given.pressure)
         middle.set_xlim(0.01, 1.3 * given.pressure / min(given.strengths))
-        right.set(xlabel="broken bonds (%)", ylabel="height over thickness", ylim=(0, 1), xlim=(0, None))
-        left.legend(title="strength")
+        right.set(xlabel="Broken bonds (%)", ylabel="Height over thickness (-)", ylim=(0, 1), xlim=(0, None))
+        left.legend(title="Strength of particles")
         save(figure, given.chart)
 
 
