@@ -15,19 +15,24 @@ import toys
 import yaml
 from chromium import Browser
 
+from mesoforge.experiments import reporting
 from mesoforge.experiments.cli import status_of
-from mesoforge.experiments.drive import conclude
+from mesoforge.experiments.drive import conclude, keep_study
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pictures import cross_section
 from mesoforge.experiments.report import aim_met, electrode_report, find_electrode, study_report
 from mesoforge.experiments.report_page import Figure, Section, figures, page, table
 from mesoforge.experiments.verdict import verdict, write_verdict
 from mesoforge.experiments.view import Follower
+from mesoforge.experiments.work import electrode_name
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.objectives import Objective
 from mesoforge.optimize.trial import Failed, Measured
+from mesoforge.physics.manufacture import VOXELS, identity
 from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.store import Store
+from mesoforge.physics.voxels import Voxels
 
 LONGEST_S, LARGEST_MB = 30.0, 15.0
 
@@ -172,3 +177,31 @@ def test_a_browser_opens_the_page_without_complaint(
     assert tab.ask("[...document.images].every(i=>i.naturalWidth && i.getBoundingClientRect().height)")
     assert tab.complaints() == []
     assert tab.fetched() == [(tmp_path / "page.html").as_uri()]
+
+
+def test_the_structure_of_the_best_electrode_is_drawn_by_a_process_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, plan = Home(tmp_path), toys.plan(strategy="sobol", budget={"start": 1})
+    campaign = Campaign(plan.problem, Journal(home.journal("toy")), "sobol")
+    trial = campaign.ask()
+    assert trial is not None
+    recipe = plan.recipe(trial)
+    campaign.tell(trial.number, Measured(toys.properties(recipe), electrode_name(recipe), 0.1))
+    keep_study(plan, home.study("toy"))
+    Store(home.store).obtain("measurement", identity(recipe)["measurement"], save_image)
+    home.portrait(electrode_name(recipe)).mkdir(parents=True)
+    found: list[set[str]] = []
+    monkeypatch.setattr(
+        reporting, "draw_structure", lambda *said: found.append({one.name for one in said[2].iterdir()})
+    )
+    assert "pore sizes" in reporting.report_on("toy", home).lower()
+    assert {"pore_sizes.png", "pore_sizes.svg"} <= found[0]
+
+
+def save_image(folder: Path) -> dict[str, float]:
+    """Write an image of a ball in a box as a stage does."""
+    grid = np.indices((24, 24, 24)) - 11.5
+    ball = (grid**2).sum(axis=0) < 90
+    Voxels(ball.astype(np.uint8), ball.astype(np.int32), 0.4).save(folder / VOXELS)
+    return {}
