@@ -10,6 +10,8 @@ from typing import Any, Final
 from mesoforge.experiments.printing import number
 from mesoforge.experiments.report_page import Figure, Section, cards, figures, folded, items, page, paragraph, table
 from mesoforge.experiments.report_page import code as lines
+from mesoforge.experiments.report_parts import input_text, label, shown
+from mesoforge.experiments.units import quantity
 
 Json = Mapping[str, Any]
 PICTURES: Final = {
@@ -42,10 +44,10 @@ def _parameters(found: Json) -> str:
     rows = [
         (
             f"`{one['name']}`",
-            number(one["value"]),
+            input_text(one["name"], one["value"]),
             f"{number(one['low95'])} to {number(one['high95'])}",
             f"{number(one['from'])} to {number(one['to'])}",
-            f"{one['determined']:.0%}",
+            f"{100 * one['determined']:.0f} %",
             "at the border of what was searched" if one["at_border"] else "",
         )
         for one in found["parameters"]
@@ -58,11 +60,11 @@ def _rows(found: Json) -> str:
     rows = [
         (
             f"{one['name']}{' (held out)' if one['held_out'] else ''}",
-            one["property"].replace("_", " "),
-            f"{number(one['measured'])} ± {one['sd']:.2g}",
-            number(one["fit"]),
-            f"{number(one['foretold'])} ± {one['foretold_sd']:.2g}",
-            number(one.get("confirmed")),
+            label(one["property"]),
+            _told(one, "measured", "sd"),
+            shown(one["property"], one["fit"]),
+            _told(one, "foretold", "foretold_sd"),
+            shown(one["property"], one.get("confirmed")),
         )
         for one in found["rows"]
     ]
@@ -70,9 +72,15 @@ def _rows(found: Json) -> str:
     return table(head, rows) + paragraph("± is one standard deviation.", "soft")
 
 
+def _told(row: Json, key: str, spread: str) -> str:
+    """Return a number with its standard deviation and its unit."""
+    about = quantity(row["property"])
+    return f"{number(row[key] * about.scale)} ± {row[spread] * about.scale:.2g} {about.unit}".strip()
+
+
 def _errors(found: Json) -> str:
     keys = ("fit", "foretold", "confirmed", "mean", "held_out")
-    rows = [(name.replace("_", " "), *(number(one.get(key)) for key in keys)) for name, one in found["errors"].items()]
+    rows = [(label(name), *(shown(name, one.get(key)) for key in keys)) for name, one in found["errors"].items()]
     said = paragraph(
         "Root mean square errors: of the fit, of each row foretold from the others, of a simulation with new seeds, of "
         "foretelling each row by the mean of the others (which needs no simulation), and of rows held out."

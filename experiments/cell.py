@@ -147,7 +147,7 @@ def rate_chart(found: Sequence[Mapping[str, Any]], path: Path) -> Path:
         figure, (axes,) = new_figure(6.4, 4.2)
         shades = colormaps["viridis"]([place / max(len(found), 2) for place in range(len(found))])
         for one, shade in zip(found, shades, strict=True):
-            words = f"{one['rate']:g}C: {one['capacity']:.3g} mAh/cm², {one['share']:.0%}"
+            words = f"{one['rate']:g}C: {one['capacity']:.3g} mAh/cm², {100 * one['share']:.0f} %"
             axes.plot(*one["curve"], color=shade, lw=2, label=words)
         axes.set(xlabel="Discharged capacity (mAh/cm²)", ylabel="Voltage against lithium (V)", xlim=(0, None))
         axes.legend(loc="lower left")

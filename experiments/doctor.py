@@ -96,7 +96,9 @@ def _store(home: Home) -> Finding:
     except InputError as error:
         return Finding("store", "wrong", str(error), "see there")
     count = sum(1 for _ in (home.store / "measurement").glob("*")) if home.store.is_dir() else 0
-    return Finding("store", "good", f"{count} electrodes in '{home.store}'" if count else f"none yet at '{home.store}'")
+    return Finding(
+        "store", "good", f"electrodes: {count}, in '{home.store}'" if count else f"none yet at '{home.store}'"
+    )
 
 
 def _records(home: Home) -> Finding:
@@ -111,7 +113,7 @@ def _records(home: Home) -> Finding:
         count = len(study_ids(home.root))
     except TrackingError as error:
         return Finding("MLflow", "wrong", str(error), "move the database away, then 'mesoforge sync'")
-    return Finding("MLflow", "good", f"{importlib.metadata.version('mlflow')}; {count} studies in '{home.root}'")
+    return Finding("MLflow", "good", f"{importlib.metadata.version('mlflow')}; studies: {count}, in '{home.root}'")
 
 
 def _graphics() -> Finding:

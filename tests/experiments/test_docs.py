@@ -29,6 +29,7 @@ from mesoforge.physics.measurement import PROPERTIES
 HOUSE = Path(__file__).resolve().parents[2]
 DOCS = HOUSE / "docs"
 PICTURE_KB = 300
+FIELD, META = (f"document.querySelector('.md-search{part}')" for part in ("__input", "-result__meta"))
 
 
 def commands(page: str) -> list[list[str]]:
@@ -102,9 +103,10 @@ def test_the_site_has_every_page_in_its_menu_and_fetches_nothing(site: Path) -> 
 def test_the_site_is_searched_where_it_is_opened_from_disk(site: Path, tmp_path: Path) -> None:
     with chromium.browser(tmp_path / "browser") as tab:
         tab.open((site / "howto" / "objective.html").as_uri(), 1280)
-        tab.wait("!!document.querySelector('.md-search__input')")
-        tab.ask("document.querySelector('.md-search__input').focus()")
-        tab.wait("document.querySelector('.md-search-result__meta').textContent.includes('Type to start')")
+        tab.wait("document.readyState == 'complete' && !!document.querySelector('iframe')")
+        tab.send("Page.bringToFront")  # or nothing in it can have the focus
+        tab.ask(f"{FIELD}.focus()")
+        tab.wait(f"{META}.textContent.includes('Type to start')")
         tab.send("Input.insertText", text="tortuosity")
         tab.press("End", 35)
         tab.wait("document.querySelectorAll('.md-search-result__item').length > 3")

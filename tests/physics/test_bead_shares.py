@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from making import small
 from numpy.typing import NDArray
-from phantoms import phantom
 
 from mesoforge.physics.balance import balance, consolidated, masses
 from mesoforge.physics.beads import ACTIVE, Beads
@@ -23,20 +22,11 @@ from mesoforge.physics.measurement import particles
 from mesoforge.physics.packing import casts, pack
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.rheology import cut_open
-from mesoforge.physics.shapes.extract import Extraction, extract
 from mesoforge.physics.shapes.library import Library
-from mesoforge.physics.shapes.stack import array_stack
 from mesoforge.physics.slurry import write_slurry
 from mesoforge.physics.store import Store
 from mesoforge.physics.voxels import voxelise
 from mesoforge.physics.wet_structure import homogeneity, sampling_error
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """Return 60 ellipsoids of 2.8 um in mean diameter, from 1.9 to 4.3 um."""
-    stack = array_stack((phantom(60, 14, 0.42) > 0).astype(np.uint8), 0.2)
-    return extract(stack, Extraction(), tmp_path_factory.mktemp("library") / "small.h5").library
 
 
 @pytest.fixture(scope="module")

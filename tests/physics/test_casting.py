@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from making import small
 from numpy.typing import NDArray
-from phantoms import phantom
 from scipy.ndimage import label
 from scipy.stats import kstest
 
@@ -22,20 +21,11 @@ from mesoforge.physics.packing import casts, pack
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.beading import FEWEST, cast, price
 from mesoforge.physics.shapes.casting import bead_counts, choose
-from mesoforge.physics.shapes.extract import Extraction, extract
 from mesoforge.physics.shapes.library import Library
 from mesoforge.physics.shapes.shape import krumbein_sphericity
 from mesoforge.physics.shapes.sizes import SPHERE, Law, LogNormal, Table, pick, read_table
-from mesoforge.physics.shapes.stack import array_stack
 
 MEASURED = Path(__file__).resolve().parents[3] / "shared" / "data" / "nmc111_diameters.dat"
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """Return 60 ellipsoids of 2.8 um in mean diameter, from 1.9 to 4.3 um."""
-    stack = array_stack((phantom(60, 14, 0.42) > 0).astype(np.uint8), 0.2)
-    return extract(stack, Extraction(), tmp_path_factory.mktemp("library") / "small.h5").library
 
 
 def with_library(library: Library, **values: Any) -> Recipe:  # noqa: ANN401 - any input of a recipe

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from making import small
 from numpy.typing import NDArray
-from phantoms import phantom
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
@@ -22,20 +21,12 @@ from mesoforge.physics.packing import casts, pack
 from mesoforge.physics.pose import Mapping, part_way, pose
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.shapes.beading import cast
-from mesoforge.physics.shapes.extract import Extraction, extract
 from mesoforge.physics.shapes.library import Library
 from mesoforge.physics.shapes.shape import random_rotation
-from mesoforge.physics.shapes.stack import array_stack
 from mesoforge.physics.shapes.stamping import active_surface, signed_distance, stamp, stamp_electrode
 from mesoforge.physics.voxels import Voxels, voxelise
 
 MAPPINGS: tuple[Mapping, ...] = ("rigid", "affine")
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    stack = array_stack((phantom(60, 14, 0.42) > 0).astype(np.uint8), 0.2)
-    return extract(stack, Extraction(), tmp_path_factory.mktemp("library") / "small.h5").library
 
 
 @pytest.fixture(scope="module")
