@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from problems import SPACE, ask, least_distance, places, problem, ticking, truth
+from problems import OBJECTIVES, SPACE, ask, least_distance, places, problem, ticking, truth
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.campaign import Campaign, run_sequentially
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.stages import Stages, reusable, slurries
@@ -22,6 +23,7 @@ from mesoforge.optimize.strategies import botorch
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial, Value
 from mesoforge.optimize.view import SAME
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
+from mesoforge.surrogate.table import Array
 
 COSTS = {"packing": 1.0, "slurry": 14.0, "drying": 23.0, "calendering": 34.0, "measurement": 28.0}
 STAGES = Stages(tuple(COSTS), {"pressure": "calendering", "active_material": "packing"}, COSTS)
@@ -225,6 +227,34 @@ def test_limits_and_failures_do_not_hinder(tmp_path: Path) -> None:
     run_sequentially(running, weak)
     assert again(running)
     assert running.done
+
+
+# What it saves
+
+
+def true_worth(trials: tuple[Trial, ...]) -> float:
+    """Return the hypervolume of the noise-free truth, within 5 tolerances of the target."""
+    scores = OBJECTIVES.scores(np.array([list(truth(trial.values).values()) for trial in trials]))
+    return hypervolume(scores, np.array([-5.0, -1.8]))
+
+
+def worth_by_cost(path: Path, seed: int, *, reuse: bool) -> tuple[Array, Array]:
+    """Return the cost after each trial of a campaign, in whole electrodes, and what all that was found is worth."""
+    running = campaign(given(Budget(6, 2, 0), CHEAP, seed=seed), path, reuse=reuse)
+    run_sequentially(running, measure)
+    worth = [true_worth(running.trials[: count + 1]) for count in range(len(running.trials))]
+    return np.cumsum([trial.share for trial in running.trials]), np.array(worth)
+
+
+def test_the_same_hypervolume_costs_less_where_coatings_are_used_again(tmp_path: Path) -> None:
+    gains, needed = [], []
+    for seed in range(2):
+        _, alone = worth_by_cost(tmp_path / f"own{seed}", seed, reuse=False)
+        cost, worth = worth_by_cost(tmp_path / f"again{seed}", seed, reuse=True)
+        gains.append(worth[cost < 8 + 1e-9][-1] - alone[-1])
+        needed.append(min(cost[worth >= alone[-1]], default=9.0) - 6)
+    assert np.mean(gains) > 0
+    assert np.mean(needed) < 1.8  # of the 2 electrodes that were spent alone
 
 
 # What is refused
