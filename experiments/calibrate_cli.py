@@ -113,7 +113,7 @@ def _parameters(found: dict[str, Any]) -> Any:  # noqa: ANN401 - rich is importe
     title = f"{found['calibration']}: {found['sets']} sets of parameters, {seeds} seed{'s' * (seeds > 1)} per row"
     table = Table(title=title, box=None, title_justify="left")
     for heading in ("parameter", "fitted", "95 % interval", "searched", "determined"):
-        table.add_column(heading, justify="left" if heading == "parameter" else "right")
+        table.add_column(heading, justify="left" if heading == "parameter" else "right", overflow="fold")
     for one in found["parameters"]:
         table.add_row(
             one["name"],

@@ -10,7 +10,7 @@ import numpy as np
 
 from mesoforge.experiments.canvas import COLOURS, INK, new_figure, save, style
 from mesoforge.experiments.study_charts import input_unit
-from mesoforge.experiments.units import quantity
+from mesoforge.experiments.units import quantity, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def posterior_chart(plan: CalibrationPlan, known: Posterior, path: Path) -> Path
             axes.set_xlabel(f"{one.name} ({input_unit(one.name)})", fontsize=10)
             if one.scale == "log":
                 ticks = np.geomspace(one.low, one.high, 4)
-                axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+                axes.set_xticks(ticks, [rounded(tick, 2) for tick in ticks])
                 axes.minorticks_off()
         for axes in panels[len(variables) :]:
             axes.remove()

@@ -17,7 +17,7 @@ from mesoforge.experiments.printing import WORDS, number
 from mesoforge.experiments.report_parts import input_text, label, shown
 from mesoforge.experiments.slices import Slice, rests
 from mesoforge.experiments.study_charts import input_unit
-from mesoforge.experiments.units import quantity, typeset
+from mesoforge.experiments.units import quantity, rounded, typeset
 from mesoforge.optimize.space import Variable
 from mesoforge.optimize.trial import Value
 
@@ -229,7 +229,7 @@ def _slice(cut: Slice, one: Variable, here: Value, output: str) -> go.Figure:
 
 
 def _short(value: Value) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"
+    return value if isinstance(value, str) else rounded(value)
 
 
 def neighbours(some: Sequence[Neighbour], explorer: Explorer) -> list[html.Div]:

@@ -11,7 +11,7 @@ import numpy as np
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
 from mesoforge.experiments.slices import Slice, rests
 from mesoforge.experiments.study_charts import input_unit
-from mesoforge.experiments.units import quantity
+from mesoforge.experiments.units import quantity, rounded
 from mesoforge.optimize.space import Variable
 from mesoforge.optimize.trial import Value
 
@@ -64,7 +64,7 @@ def draw_ends(axes: Axes, one: Variable) -> None:
     """Let an axis reach from bound to bound of a variable, with numbers at the ends and in the middle."""
     ends = [float(one.from_unit(place)) for place in (0.0, 0.5, 1.0)]
     axes.set(xscale=one.scale, xlim=(one.low, one.high))
-    axes.set_xticks(ends, [f"{end:.3g}" for end in ends])
+    axes.set_xticks(ends, [rounded(end) for end in ends])
     axes.minorticks_off()
     for label, side in zip(axes.get_xticklabels(), _SIDES, strict=True):
         label.set_horizontalalignment(side)  # or the ends of neighbours would meet

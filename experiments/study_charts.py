@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
-from mesoforge.experiments.units import quantity, typeset
+from mesoforge.experiments.units import quantity, rounded, typeset
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Measured, Trial
 
@@ -101,7 +101,7 @@ def _draw_axis(axes: Axes, place: int, span: tuple[float, float], *, log: bool) 
     axes.axvline(place, color=INK, lw=0.9, zorder=1)
     for height in np.linspace(0, 1, _TICKS):
         value = span[0] + height * (span[1] - span[0])
-        words = f"{10**value if log else value:.3g}"
+        words = rounded(10**value if log else value)
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
         axes.text(place + 0.03, height, words, fontsize=8.5, va="center", zorder=5, bbox=box)
 

@@ -39,6 +39,7 @@ def typeset(text: str) -> str:
 
 _MICRO: Final = re.compile(r"(?<![\w.])u(?=[ms]\b)")
 _SQUARES: Final = re.compile(r"((?<![\w.])[cmµ]?m)([23])\b")
+_MOST: Final = 1e6
 _SHARES: Final = (
     "porosity_voxels", "porosity_bulk", "porosity_bulk_under_load", "dried_porosity_bulk", "porosity_resolved",
     "porosity_open", "porosity_closed", "cbd_nanoporosity", "active_fraction", "cbd_fraction", "percolating_z",
@@ -64,6 +65,12 @@ QUANTITIES: Final[dict[str, Quantity]] = {name: _fraction(_words(name)) for name
     "calendering_pressure": Quantity("Calendering pressure", "MPa"),
     "wall_s": Quantity("Computing time", "s"),
 }
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """Return a number for an axis: 1500 and not 1.5e+03."""
+    short = float(f"{value:.{digits}g}")
+    return f"{short:.0f}" if 10**digits <= abs(short) < _MOST else f"{short:g}"
 
 
 def quantity(name: str) -> Quantity:

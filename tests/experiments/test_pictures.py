@@ -25,7 +25,7 @@ from mesoforge.experiments.pictures import (
     phase_profile,
     view_3d,
 )
-from mesoforge.experiments.units import QUANTITIES, quantity, typeset
+from mesoforge.experiments.units import QUANTITIES, quantity, rounded, typeset
 from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Trial
 
 if TYPE_CHECKING:
@@ -275,6 +275,13 @@ def test_a_property_outside_the_table_is_shown_by_its_own_name() -> None:
     assert quantity("pore_size").axis == "Pore size (-)"
     assert quantity("pore_diameter_mean").axis == "Pore diameter mean (µm)"
     assert quantity("cbd_coverage").axis == "CBD coverage (%)"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1500, "1500"), (44.7214, "44.7"), (0.97, "0.97"), (2.5e7, "2.5e+07"), (-1234.5, "-1230")]
+)
+def test_numbers_on_axes_are_short_and_plain(value: float, shown: str) -> None:
+    assert rounded(value) == shown
 
 
 @pytest.mark.parametrize(
