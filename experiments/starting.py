@@ -56,10 +56,11 @@ budget:                          # simulations
   proposed: 6                    # where the surrogate expects most
   confirmations: 2               # the best again, with new seeds
 # stop: hypervolume gained less than 1 % over 8 simulations     # ends the proposals before the budget is spent
-# repeat: true                   # with one aim: measure a recipe again where that tells more than a new one
+# repeat: true                   # measure a recipe again where that tells more than a new one
+# reuse: true                    # go on from a coating made before where that gains more for its cost
 # average_over: mlruns/calibrations/NAME/posterior.csv            # each simulation draws its force field from it
 # start_from_known: false        # a new study begins with what was made before, unless told not to
-strategy: botorch                # or optuna-tpe, optuna-nsga2, optuna-gp, sobol, random
+strategy: botorch                # or thompson (many workers), optuna-tpe, optuna-nsga2, optuna-gp, sobol, random
 seed: 1
 workers: 2                       # simulations at a time
 synchronous: false               # true: proposals that are the same on any machine, for some waiting

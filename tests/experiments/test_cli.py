@@ -246,7 +246,9 @@ def test_a_store_of_another_version_is_refused_untouched(
     words = [] if verb == "make" else [str(write_study(tmp_path))]
     assert status_of([verb, *words, "--home", str(home)]) == 2
     (said,) = lines(capsys.readouterr().err)
-    assert f"the store '{home / 'store'}' has format 99 but this version reads format 1: use another folder" in said
+    assert (
+        f"the store '{home / 'store'}' has format 99 but this version reads up to format 2: use another folder" in said
+    )
     assert everything(home) == before
 
 

@@ -215,7 +215,7 @@ def test_the_doctor_finds_lammps_and_says_what_is_wrong_with_a_store(
     checks = {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
     assert checks["LAMMPS"]["state"] == "good"
     assert checks["store"]["state"] == "wrong"
-    assert "has format unreadable" in checks["store"]["found"]
+    assert "its format is unreadable" in checks["store"]["found"]
     assert checks["MLflow"]["state"] == "good"
 
 

@@ -13,7 +13,7 @@ import pytest
 import toys
 
 from mesoforge.errors import InputError
-from mesoforge.experiments import cell, drive, rates, view
+from mesoforge.experiments import cell, drive, pool, rates, view
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.rates import property_of, rate_of, rated, rates_of
@@ -107,7 +107,7 @@ def test_a_study_maximizes_energy_at_a_rate_and_says_what_that_rests_on(
         raise TrackingError("MLflow is away")
 
     monkeypatch.setattr(view, "Tracker", away)
-    monkeypatch.setattr(drive, "local_pool", lambda *_: nullcontext(HerePool()))
+    monkeypatch.setattr(pool, "local_pool", lambda _: nullcontext(HerePool()))
     monkeypatch.setattr(cell, "discharge", in_closed_form)
     plan = toys.plan(
         objectives=AIM, constraints={"capacity_at_2C": {"at_least": 0.1}}, budget={"start": 3}, strategy="sobol"

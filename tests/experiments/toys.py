@@ -44,10 +44,14 @@ REASON = "[/3] beads of [red]2300[/red] left the volume"
 """Why it does; as in real life, it looks like markup."""
 
 
-@cache
 def template(folders: pytest.TempPathFactory) -> Path:
     """Create one empty database of MLflow, which takes seconds, for all homes to copy."""
-    root = folders.mktemp("template")
+    return _template(folders.getbasetemp())
+
+
+@cache
+def _template(folder: Path) -> Path:
+    root = folder / "template"
     Tracker(root, "template")
     return database(root)
 
