@@ -135,7 +135,7 @@ def test_an_electrode_of_a_library_keeps_its_masses_and_its_volume_to_the_end(re
         assert masses(beads, recipe).sum() == pytest.approx(amounts.dry_mass, rel=1e-12), stage
     wet, dried, loaded = (
         bead_masses(done[stage].folder / name)
-        for stage, name in (("slurry", DATA), ("drying", DATA), ("calendering", f"load/{DATA}"))
+        for stage, name in (("slurry", DATA), ("drying", DATA), ("calendering", f"strokes/{DATA}"))
     )
     assert wet.sum() == pytest.approx(amounts.wet_mass, rel=1e-9)
     assert dried[beads.kind == ACTIVE].sum() == pytest.approx(amounts.active_mass, rel=1e-9)
