@@ -61,7 +61,6 @@ class Store:
             InputError: the folder holds a store of a newer version, or cannot be one.
         """
         self.root = root
-        self.remote = _linked(root / LINK)
         mark = root / MARK
         if mark.exists():
             self._check(mark)
@@ -69,6 +68,7 @@ class Store:
             raise InputError(f"'{root}' is not empty and no mesoforge store: give another folder with --home.")
         elif root.exists() and not root.is_dir():
             raise InputError(f"'{root}' is a file but a folder for the store was due: give another folder with --home.")
+        self.remote = _linked(root / LINK)
 
     def _check(self, mark: Path) -> None:
         came = self.format

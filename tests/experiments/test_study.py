@@ -101,7 +101,7 @@ WRONG = [
     pytest.param(
         {"variables": {"particles.source": {"choices": ["synthetic", "real"]}}},
         "the variables reach 'particles.source' real, which no recipe allows: 'particles.source' is 'real' but must be "
-        "'synthetic' or 'fitted': correct it.",
+        "'synthetic', 'platelets' or 'fitted': correct it.",
         id="choice that no recipe allows",
     ),
     pytest.param(
