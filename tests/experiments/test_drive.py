@@ -157,7 +157,9 @@ def test_the_findings_lie_in_the_studys_folder(done: Done) -> None:
     assert json.loads((folder / "verdict.json").read_text(encoding="utf-8")) == done.verdict
     rows = (folder / "trials.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 7
-    assert rows[0].startswith("trial,origin,confirms,reuses,seed,state,calendering.pressure,formulation.active_material,")
+    assert rows[0].startswith(
+        "trial,origin,confirms,reuses,seed,state,calendering.pressure,formulation.active_material,"
+    )
     pictures = {"hypervolume", "parallel_coordinates", "pareto_front", "prediction_against_physics"}
     assert pictures <= {path.stem for path in folder.glob("*.png")}
 
