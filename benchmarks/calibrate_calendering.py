@@ -45,11 +45,11 @@ FRICTIONS, PRESSURES, ADHESIONS = (0.08, 0.16, 0.3), (4.0, 20.0, 100.0), (500.0,
 INSIDE = ([0.01, FRICTIONS[0], ADHESIONS[0]], [20.0, FRICTIONS[-1], ADHESIONS[-1]])
 """Bounds of stiffness, friction and adhesion: nothing is extrapolated beyond the grid."""
 FITTED = ("friction", "adhesion")
+"""Parameters of the force field among the fitted numbers, which the stiffness precedes."""
 FORMULATIONS, STARTS, GAPS = (0.93, 0.94, 0.95, 0.96, 0.97), (100.0, 150.0, 200.0), (1.0, 44.0, 100.0)
 """Shares of active material, thicknesses before [um] and roll gaps [um] that are foretold on request."""
 START_POROSITY = 0.47
 """Porosity before calendering that is taken for these: it says only how much mass a thickness has."""
-"""Parameters of the force field among the fitted numbers, which the stiffness precedes."""
 NAMES = ("calendering_pressure", "porosity_bulk_under_load", "porosity_bulk")
 LEAST, MOST = 1.0, 300.0
 """Pressures between which the balance of machine and electrode is sought [MPa]."""

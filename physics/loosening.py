@@ -35,6 +35,9 @@ GROWING = 300.0
 """Least time in which a bead grows from held to loose, in times that sound takes from bead to bead."""
 EVERY = 10
 """Steps between two readings of the pressure on beads."""
+SIZES = "sizes.dump"
+GROWN = f"write_dump      all custom {SIZES} id type diameter modify sort id format float %.12g\n"
+"""Writes the sizes that beads have come to."""
 
 
 def wanted(first: Ints, held: Ints, start: Reals, pitch: Reals) -> Reals:
@@ -75,8 +78,3 @@ variable        growth equal {speed:.10g}*dt
 variable        against equal {BULKING * material.modulus * material.extension:.10g}
 fix             grow bound external pf/callback 1 1
 {MARK}"""
-
-
-SIZES = "sizes.dump"
-GROWN = f"write_dump      all custom {SIZES} id type diameter modify sort id format float %.12g\n"
-"""Writes the sizes that beads have come to."""
