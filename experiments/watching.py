@@ -45,7 +45,7 @@ class Tally:
 
     campaign: Campaign
     ranks: int
-    began: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Remember what was done before, which says nothing of the pace now."""
@@ -78,7 +78,7 @@ class Tally:
     def left_s(self) -> float | None:
         """Seconds that the rest will take at the pace since this driver began; none before a trial has ended."""
         ended = self.done - self._before
-        return (time.time() - self.began) / ended * (self.total - self.done) if ended else None
+        return (time.monotonic() - self.began) / ended * (self.total - self.done) if ended else None
 
     def numbers(self, running: int) -> dict[str, Any]:
         """Return all of it as plain values."""

@@ -20,9 +20,11 @@ from mesoforge.experiments.batch import JobsFailError
 from mesoforge.experiments.cluster import Demand, pool_at
 from mesoforge.experiments.drive import drive
 from mesoforge.experiments.home import Home
+from mesoforge.experiments.keeping import verify_store
 from mesoforge.experiments.pool import HerePool, Pool
 from mesoforge.experiments.runner import Work, run
 from mesoforge.experiments.study import Plan
+from mesoforge.experiments.unshared import fetched
 from mesoforge.experiments.where import Where
 from mesoforge.experiments.work import make_electrode
 from mesoforge.optimize.campaign import Campaign
@@ -177,6 +179,24 @@ def test_a_synchronous_optimization_is_the_same_everywhere(places: dict[str, Whe
     here = campaign(tmp_path / "here", plan)
     run(here, plan, tmp_path, HerePool(), toys.make, lambda _: None)
     assert record(here) == found["local"]
+
+
+def test_jobs_that_do_not_share_the_home_hand_over_by_a_store_elsewhere(
+    cluster: Slurm, tmp_path: Path, template: Path
+) -> None:
+    places = {"store": f"file://{tmp_path}/elsewhere", "scratch": f"{tmp_path}/node"}
+    points = [{"calendering.pressure": 10 * n, "formulation.active_material": 0.94 + 0.005 * n} for n in (1, 2)]
+    said = {"design": "list", "points": points, "budget": {}, "strategy": "sobol", "seeds": "shared"}
+    plan = toys.plan("sample", **said, where=PLACE | places)
+    home = Home(tmp_path / "home")
+    home.root.mkdir()
+    shutil.copy(template, home.root)
+    found = drive(plan, home, lambda _: lambda _: None, lambda _: None, toys.make_with_pictures)
+    assert (found["measured"], found["failed"]) == (2, [])
+    made = toys.stages_made(tmp_path / "node").total()
+    assert not (home.root / "stages.txt").exists()
+    assert fetched(home, "toy")["stages"] == made
+    assert verify_store(home, remove=False) == {"stages": made, "damaged": [], "removed": False}
 
 
 @pytest.mark.slow
