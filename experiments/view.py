@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mesoforge import __version__
+from mesoforge.experiments.heap import give_back
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.record import CampaignView, ElectrodeRun, Status, finite
 from mesoforge.experiments.study import Plan
@@ -274,6 +275,7 @@ class Follower:
         began, self._written = time.monotonic(), count
         metrics = progress(self.campaign, count, validate=validate)
         if validate:
+            give_back()
             self._validated = time.monotonic()
             self._validating_s = self._validated - began
         self._under().campaign_metrics(count, metrics, self.campaign.ended[count - 1].ended_at)
