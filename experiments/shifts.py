@@ -31,14 +31,17 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far a property may move: absolutely, or relative to the base's value of the same seed."""
+    """How far a property may move: absolutely, or relative to the mean of both values of one seed.
+
+    Relative to the base alone, two equal but noisy settings would seem to differ: the mean of ratios lies above 1.
+    """
 
     value: float
     relative: bool
 
     def difference(self, refined: Reals, base: Reals) -> Reals:
         """Return how far each seed moved, (seeds,); nan where one of both failed."""
-        moved: Reals = refined / base - 1 if self.relative else refined - base
+        moved: Reals = (refined - base) / ((refined + base) / 2 if self.relative else 1.0)
         return moved
 
     def shown(self, value: float) -> str:

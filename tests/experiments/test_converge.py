@@ -53,9 +53,13 @@ def test_a_shift_is_judged_with_its_interval(moved: list[float], verdict: str) -
     assert (found.more > 0) == (verdict == OPEN)
 
 
-def test_relative_tolerances_are_of_the_base() -> None:
-    base = np.array([100.0, 200.0, 300.0])
-    assert shift(base * 1.002, base, Tolerance(0.003, relative=True)).mean == pytest.approx(0.002)
+def test_relative_shifts_are_of_the_mean_of_both_so_that_noise_alone_moves_nothing() -> None:
+    base, by = np.array([100.0, 200.0, 300.0]), Tolerance(0.003, relative=True)
+    assert shift(base * 1.002, base, by).mean == pytest.approx(0.002 / 1.001)
+    assert shift(base, base * 1.002, by).mean == -shift(base * 1.002, base, by).mean
+    one, other = np.random.default_rng(1).lognormal(0, 0.3, (2, 4000))
+    assert abs(shift(one, other, Tolerance(0.1, relative=True)).mean) < 0.015
+    assert (one / other).mean() > 1.05
 
 
 def test_seeds_that_failed_are_left_out() -> None:
