@@ -81,13 +81,11 @@ def test_ase_reads_beads_with_box_and_radii(made: Made, tmp_path: Path) -> None:
     from ase.io import read
 
     wrapped = [[1.0, 2.0, 3.0], [1.5, 5.0, 4.0]]
-    for name in ("xyz", "dump"):
-        kinds: dict[str, Any] = {"xyz": {"format": "extxyz"}, "dump": {"format": "lammps-dump-text"}}
-        atoms = read(export(made, name, tmp_path / f"a.{name}"), **kinds[name])
+    for name, kind in (("dump", "lammps-dump-text"), ("xyz", "extxyz")):
+        atoms: Any = read(export(made, name, tmp_path / f"a.{name}"), format=kind)
         assert atoms.positions == pytest.approx(np.array(wrapped))
         assert atoms.cell.lengths() == pytest.approx(BOX)
         assert atoms.pbc.tolist() == [True, True, False]
-    atoms = read(tmp_path / "a.xyz")
     assert atoms.arrays["type"].tolist() == ["AM", "CBD"]
     assert atoms.arrays["radius"] == pytest.approx([0.642, 0.65])
     assert atoms.arrays["particle"].tolist() == [1, 0]
