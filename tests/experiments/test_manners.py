@@ -82,7 +82,8 @@ TYPICAL = [
      "6: this is not valid YAML: expected ',' or '}', but got ':'."),
     ("misspelt strategy", "seed: 1", "strategy: botorsh", "11: the strategy is 'botorsh': did you mean 'botorch'?"),
     ("list for bounds", "calendering.pressure: {low: 10, high: 200, scale: log}", "calendering.pressure: [10, 200]",
-     "6: 'variables.calendering.pressure' is [10, 200] but must be names with values, as in {name: value}: correct it."),
+     ("6: 'variables.calendering.pressure' is [10, 200] but must be names with values, as in {name: value}: correct "
+     "it.")),
     ("spaces in the name", "name: mine", "name: my study",
      ("1: The study's name came as 'my study': use up to 100 letters, digits, '.', '_' and '-', a letter or digit "
      "first, and not 'Default', which MLflow keeps for itself.")),
