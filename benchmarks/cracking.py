@@ -124,12 +124,12 @@ def draw(found: dict[float, list[Stored]], given: argparse.Namespace) -> None:
                     marker="o",
                     ms=4,
                 )
-        for panel, label in ((left, "Pressure (MPa)"), (middle, "Pressure / strength (-)")):
+        for panel, label in ((left, "Pressure (MPa)"), (middle, "Pressure / strength")):
             panel.set(xlabel=label, ylabel="Broken bonds (%)", xscale="log", yscale="log", ylim=(0.01, 100))
             panel.xaxis.set_minor_formatter(NullFormatter())  # or numbers between the decades cover each other
         left.set_xlim(1, 1.3 * given.pressure)
         middle.set_xlim(0.01, 1.3 * given.pressure / min(given.strengths))
-        right.set(xlabel="Broken bonds (%)", ylabel="Height over thickness (-)", ylim=(0, 1), xlim=(0, None))
+        right.set(xlabel="Broken bonds (%)", ylabel="Height over thickness", ylim=(0, 1), xlim=(0, None))
         left.legend(title="Strength of particles")
         save(figure, given.chart)
 

@@ -15,8 +15,9 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.canvas import COLOURS, INK, legend, new_figure, save, style
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.collections import EllipseCollection
 
     from mesoforge.physics.beads import Beads
 
@@ -131,56 +132,97 @@ def _places(pressing: Pressing, row: int) -> Reals:
 
 
 def _frames(pressing: Pressing) -> Iterator[NDArray[np.uint8]]:
-    """Draw one moment after another as pictures (rows, columns, RGB)."""
+    """Draw one moment after another as pictures (rows, columns, RGB); what stands still is drawn once."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     with style():
         figure, (volume, chart) = new_figure(7.4, 4.0, 1, 2)
         figure.set_dpi(_DPI)
+        canvas: Any = FigureCanvasAgg(figure)  # matplotlib does not type it
+        slab, curve = _Slab(volume, pressing), _Curve(chart, pressing.curve)
+        canvas.draw()  # the first moment's room serves all
+        figure.set_layout_engine("none")
+        for artist in (*slab.moving, *curve.moving):
+            artist.set_animated(True)
+        canvas.draw()
+        still = canvas.copy_from_bbox(figure.bbox)
         for row in _moments(pressing.curve):
-            volume.clear()
-            chart.clear()
-            _draw_slab(volume, pressing, row)
-            _draw_curve(chart, pressing.curve, row)
-            yield _pixels(figure)
-            figure.set_layout_engine("none")  # the first moment's room serves all
+            canvas.restore_region(still)
+            slab.show(row)
+            curve.show(row)
+            for artist in (*slab.moving, *curve.moving):
+                figure.draw_artist(artist)
+            yield np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
-def _draw_slab(axes: Axes, pressing: Pressing, row: int) -> None:
-    """Draw the beads about the middle plane, the plane above them and the collector below."""
-    from matplotlib.collections import PatchCollection
-    from matplotlib.patches import Circle, Rectangle
+class _Slab:
+    """The beads about the middle plane, the plane above them and the collector below."""
 
-    position, beads = _places(pressing, row), pressing.dried
-    width, depth, height = float(beads.box[0]), float(beads.box[1]), float(pressing.curve[row, 1])
-    ceiling = 1.12 * float(pressing.curve[:, 1].max())
-    inside = np.abs(position[:, 1] % depth - depth / 2) < _SLAB
-    for kind, (name, diameter) in enumerate(zip(("active material", "CBD"), pressing.diameters, strict=True), start=1):
-        some = position[inside & (beads.kind == kind)]
-        circles = [Circle((x % width, z), diameter / 2) for x, _, z in some]
-        axes.add_collection(PatchCollection(circles, facecolor=COLOURS[name], edgecolor="white", lw=0.3))
-    axes.add_patch(Rectangle((0, height), width, ceiling - height, color="#c9ccd1", lw=0))
-    axes.add_patch(Rectangle((0, -0.04 * ceiling), width, 0.04 * ceiling, color=COLOURS["current collector"], lw=0))
-    axes.set(
-        xlim=(0, width), ylim=(-0.04 * ceiling, ceiling), aspect="equal", ylabel="Height (µm)", xlabel="Width (µm)"
-    )
-    legend(axes, ("active material", "CBD"))
+    def __init__(self, axes: Axes, pressing: Pressing) -> None:
+        from matplotlib.patches import Rectangle
+
+        self.pressing = pressing
+        self.width, self.depth = (float(side) for side in pressing.dried.box[:2])
+        self.ceiling = 1.12 * float(pressing.curve[:, 1].max())
+        strip = 0.04 * self.ceiling
+        axes.add_patch(Rectangle((0, -strip), self.width, strip, color=COLOURS["current collector"], lw=0))
+        names = zip(("active material", "CBD"), pressing.diameters, strict=True)
+        self.beads = [self._balls(axes, *one) for one in names]
+        self.plane = axes.add_patch(Rectangle((0, 0), self.width, 0, color="#c9ccd1", lw=0))
+        axes.set(xlim=(0, self.width), ylim=(-strip, self.ceiling), aspect="equal")
+        axes.set(ylabel="Height (µm)", xlabel="Width (µm)")
+        legend(axes, ("active material", "CBD"))
+        self.moving: tuple[Artist, ...] = (*self.beads, self.plane)
+
+    def _balls(self, axes: Axes, name: str, diameter: float) -> EllipseCollection:
+        from matplotlib.collections import EllipseCollection
+
+        balls = EllipseCollection(
+            diameter,
+            diameter,
+            0.0,
+            units="xy",
+            offsets=np.empty((0, 2)),
+            offset_transform=axes.transData,
+            facecolor=COLOURS[name],
+            edgecolor="white",
+            lw=0.3,
+        )
+        axes.add_collection(balls, autolim=False)
+        return balls
+
+    def show(self, row: int) -> None:
+        """Go to the moment of a row of the curve."""
+        place, height = _places(self.pressing, row), float(self.pressing.curve[row, 1])
+        inside = np.abs(place[:, 1] % self.depth - self.depth / 2) < _SLAB
+        for kind, balls in enumerate(self.beads, start=1):
+            some = place[inside & (self.pressing.dried.kind == kind)]
+            balls.set_offsets(np.column_stack([some[:, 0] % self.width, some[:, 2]]))
+        self.plane.set(y=height, height=self.ceiling - height)
 
 
-def _draw_curve(axes: Axes, curve: Reals, row: int) -> None:
-    """Draw the curve so far, on axes that hold all of it."""
-    thickness, pressure = _running(curve[:, 1], curve[:, 2])
-    axes.plot(thickness, pressure, color="#cccccc", lw=1)
-    turn = int(np.sum(curve[:, 0] == 1))
-    for stroke, colour in ((slice(0, turn), COLOURS["active material"]), (slice(turn - 1, None), COLOURS["CBD"])):
-        axes.plot(thickness[: row + 1][stroke], pressure[: row + 1][stroke], color=colour, lw=2)
-    axes.plot([thickness[row]], [pressure[row]], "o", color=INK, ms=6)
-    words = "loading" if curve[row, 0] == 1 else "release"
-    axes.set_title(f"{words}: {curve[row, 1]:.1f} µm, {pressure[row]:.3g} MPa", fontsize=11)
-    axes.set(xlabel="Thickness (µm)", ylabel="Pressure on the coating (MPa)")
+class _Curve:
+    """The curve so far, on axes that hold all of it."""
 
+    def __init__(self, axes: Axes, curve: Reals) -> None:
+        self.curve, (self.thickness, self.pressure) = curve, _running(curve[:, 1], curve[:, 2])
+        axes.plot(self.thickness, self.pressure, color="#cccccc", lw=1)
+        turn = int(np.sum(curve[:, 0] == 1))
+        self.strokes = (slice(0, turn), slice(turn - 1, None))
+        colours = (COLOURS["active material"], COLOURS["CBD"])
+        self.lines = [axes.plot([], [], color=colour, lw=2)[0] for colour in colours]
+        (self.dot,) = axes.plot([], [], "o", color=INK, ms=6)
+        self.title = axes.set_title(self._words(0), fontsize=11)
+        axes.set(xlabel="Thickness (µm)", ylabel="Pressure on the coating (MPa)")
+        self.moving: tuple[Artist, ...] = (*self.lines, self.dot, self.title)
 
-def _pixels(figure: Figure) -> NDArray[np.uint8]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    def show(self, row: int) -> None:
+        """Go to the moment of a row of the curve."""
+        for line, stroke in zip(self.lines, self.strokes, strict=True):
+            line.set_data(self.thickness[: row + 1][stroke], self.pressure[: row + 1][stroke])
+        self.dot.set_data([self.thickness[row]], [self.pressure[row]])
+        self.title.set_text(self._words(row))
 
-    canvas: Any = FigureCanvasAgg(figure)  # matplotlib does not type it
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    def _words(self, row: int) -> str:
+        stroke, height, _ = self.curve[row]
+        return f"{'loading' if stroke == 1 else 'release'}: {height:.1f} µm, {self.pressure[row]:.3g} MPa"

@@ -10,7 +10,7 @@ import numpy as np
 
 from mesoforge.experiments.canvas import COLOURS, INK, new_figure, save, style
 from mesoforge.experiments.study_charts import input_unit
-from mesoforge.experiments.units import quantity, rounded
+from mesoforge.experiments.units import quantity, rounded, with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,8 +66,8 @@ def posterior_chart(plan: CalibrationPlan, known: Posterior, path: Path) -> Path
             axes.bar(ends[:-1], heights * _BARS, np.diff(ends), align="edge", color=COLOURS["CBD"], alpha=0.8)
             axes.axhline(1, color=INK, lw=0.8, ls=":")
             axes.axvline(float(one.from_unit(float(known.best[place]))), color=COLOURS["active material"], lw=1.5)
-            axes.set(xlim=(one.low, one.high), xscale=one.scale, ylabel="Density over an even one (-)")
-            axes.set_xlabel(f"{one.name} ({input_unit(one.name)})", fontsize=10)
+            axes.set(xlim=(one.low, one.high), xscale=one.scale, ylabel="Density over an even one")
+            axes.set_xlabel(with_unit(one.name, input_unit(one.name)), fontsize=10)
             if one.scale == "log":
                 ticks = np.geomspace(one.low, one.high, 4)
                 axes.set_xticks(ticks, [rounded(tick, 2) for tick in ticks])

@@ -60,6 +60,7 @@ def save(figure: Figure, path: Path) -> Path:
         dated = {"Date": None} if one.suffix == ".svg" else {"Software": None}
         figure.savefig(part, format=one.suffix[1:], dpi=_DPI, metadata=dated, facecolor="white")
         part.replace(one)
+        figure.set_layout_engine("none")  # the room that one kind found serves the next
     return written[0]
 
 

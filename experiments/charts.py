@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
-from mesoforge.experiments.units import quantity
+from mesoforge.experiments.units import quantity, with_unit
 from mesoforge.optimize.trial import Measured, Trial
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Goal: TypeAlias = str | Mapping[str, Any]
 """As in a study file: "minimize", "maximize", or a mapping with "match" and "tolerance", or with "goal"."""
 
 Front: TypeAlias = Mapping[int, Mapping[str, float]]
-_PANELS_A_ROW: Final = 3
+_PANELS_A_ROW: Final = 2  # more, and their type is too small to read on a page
 _TICKS: Final = 6
 _NAMED: Final = 12  # points on the front that get their number; more would cover each other
 _TWO_SIGMA: Final = 2.0
@@ -34,7 +34,8 @@ _PALE: Final = "#7d8590"
 _SPREAD: Final = "± 1 sd from seed to seed"
 _PLACES: Final = ((7, 6), (7, -13), (-16, 6), (-16, -13), (7, 18))  # where a number may stand beside its ring (points)
 _POINTS: Final = 72  # to an inch
-_WIDE, _HIGH = 16, 11  # of a number of two digits (points)
+_WIDE, _HIGH = 16, 11  # of a number of two digits and the gap beside it (points)
+_RADIUS: Final = math.sqrt(_RING / math.pi)  # of a ring (points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +153,21 @@ def _ring(axes: Axes, trials: list[Trial], pair: tuple[str, str]) -> None:
         return
     x, y = _points(trials, pair)
     axes.scatter(x, y, s=_RING, facecolors="none", edgecolors=INK, lw=1.3, label="Pareto-optimal", zorder=4)
+    rings = axes.transData.transform(np.column_stack([x, y])) * _POINTS / axes.figure.dpi
     written: list[tuple[float, float]] = []
-    for trial, *point in list(zip(trials, x, y, strict=True))[:_NAMED]:
-        across, up = axes.transData.transform((point[0], point[1])) * _POINTS / axes.figure.dpi
-        free = (one for one in _PLACES if not any(_meet(across + one[0], up + one[1], *other) for other in written))
-        place = next(free, _PLACES[0])
+    for trial, point, (across, up) in list(zip(trials, zip(x, y, strict=True), rings, strict=True))[:_NAMED]:
+        clear = [one for one in _PLACES if not _covers(across + one[0], up + one[1], rings)]
+        free = (one for one in clear if not any(_meet(across + one[0], up + one[1], *other) for other in written))
+        place = next(free, (clear or _PLACES)[0])
         written.append((across + place[0], up + place[1]))
         axes.annotate(f"{trial.number}", (point[0], point[1]), xytext=place, textcoords="offset points", fontsize=9)
+
+
+def _covers(x: float, y: float, rings: NDArray[np.float64]) -> bool:
+    """Whether a number written at this place (points) would lie on one of the rings (n, 2)."""
+    across, up = rings[:, 0] - x, rings[:, 1] - y
+    reach = _RADIUS - 1  # the edge of a ring may be touched
+    return bool(np.any((across > -reach) & (across < _WIDE - 4 + reach) & (up > -reach) & (up < _HIGH - 3 + reach)))
 
 
 def _meet(x: float, y: float, other_x: float, other_y: float) -> bool:
@@ -216,9 +225,8 @@ def _draw_predictions(axes: Axes, trials: list[Trial], name: str) -> None:
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axes.locator_params(nbins=_TICKS)
     shown = quantity(name)
-    unit = f"({shown.unit or '-'})"
-    axes.set_xlabel(f"{shown.label},\nsimulated {unit}")
-    axes.set_ylabel(f"{shown.label},\npredicted, mean ± 2 sd {unit}")
+    axes.set_xlabel(with_unit(f"{shown.label},\nsimulated", shown.unit))
+    axes.set_ylabel(with_unit(f"{shown.label},\npredicted, mean ± 2 sd", shown.unit))
     axes.set_title(_score(trials, name), fontsize=10)
 
 

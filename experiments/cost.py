@@ -94,7 +94,8 @@ def seen_rate(recipe: Recipe, home: Home) -> Rate:
     size = beads(recipe)
     rates = [wall * ranks / many for many, ranks, wall in _made(home) if 1 / ALIKE < many / size < ALIKE]
     if rates:
-        return Rate(statistics.median(rates), f"the median of {len(rates)} electrodes of a like size made here")
+        some = "one electrode" if len(rates) == 1 else f"the median of {len(rates)} electrodes"
+        return Rate(statistics.median(rates), f"{some} of a like size made here")
     return Rate(CORE_S_PER_BEAD, "the documented cost, 16 ms a bead on one core (docs/performance.md)")
 
 

@@ -17,7 +17,7 @@ from mesoforge.experiments.printing import WORDS, number
 from mesoforge.experiments.report_parts import input_text, label, shown
 from mesoforge.experiments.slices import Slice, rests
 from mesoforge.experiments.study_charts import input_unit
-from mesoforge.experiments.units import quantity, rounded, typeset
+from mesoforge.experiments.units import quantity, rounded, typeset, with_unit
 from mesoforge.optimize.space import Variable
 from mesoforge.optimize.trial import Value
 
@@ -215,10 +215,10 @@ def _slice(cut: Slice, one: Variable, here: Value, output: str) -> go.Figure:
     figure.add_vline(x=here, line_dash="dot", line_color="#808890")
     ends = list(one.choices) or [one.from_unit(unit) for unit in (0.0, 0.5, 1.0)]
     figure.update_xaxes(
-        title=f"{label(one.name)} ({input_unit(one.name)})", type="category" if one.choices else one.scale,
+        title=with_unit(label(one.name), input_unit(one.name)), type="category" if one.choices else one.scale,
         tickvals=ends, ticktext=[_short(value) for value in ends], tickangle=0,
     )  # fmt: skip
-    figure.update_yaxes(title=about.axis if len(about.axis) < _LONG else f"({about.unit or '-'})")
+    figure.update_yaxes(title=about.axis if len(about.axis) < _LONG else with_unit("", about.unit).strip())
     figure.update_xaxes(gridcolor=_GRID, zeroline=False)
     figure.update_yaxes(gridcolor=_GRID, zeroline=False)
     figure.update_layout(

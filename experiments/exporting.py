@@ -114,12 +114,15 @@ def _columns(made: Made) -> tuple[Beads, NDArray[np.float64]]:
 
 
 def _xyz(made: Made, path: Path) -> None:
-    """Write the beads as extended XYZ, as OVITO and ASE read it; lengths in um."""
+    """Write the beads as extended XYZ; lengths in um.
+
+    What a bead is stands in ``type``, which OVITO knows too: ASE takes words in ``species`` for chemical elements.
+    """
     beads, columns = _columns(made)
     lx, ly, lz = beads.box
     head = (
         f'Lattice="{lx:.6f} 0 0 0 {ly:.6f} 0 0 0 {lz:.6f}" pbc="T T F" '
-        "Properties=species:S:1:pos:R:3:radius:R:1:volume:R:1:particle:I:1"
+        "Properties=type:S:1:pos:R:3:radius:R:1:volume:R:1:particle:I:1"
     )
     names = np.where(beads.kind == ACTIVE, "AM", "CBD")
     rows = [

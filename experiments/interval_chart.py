@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
 from mesoforge.experiments.shifts import MOVES, OPEN, WITHIN
+from mesoforge.experiments.units import with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLUMNS: Final = 4
+_COLUMNS: Final = 2  # more, and their type is too small to read on a page
 _BAND: Final = "#009e73"
 _MARKS: Final = {WITHIN: (_BAND, "o"), MOVES: (COLOURS["active material"], "D"), OPEN: ("#e69f00", "s")}
 
@@ -50,8 +51,8 @@ def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], variants: Sequence[str]
         )
     axes.set(ylim=(len(variants) - 0.5, -0.5), yticks=range(len(variants)))
     axes.set_yticklabels(variants if named else [""] * len(variants))
-    axes.locator_params(axis="x", nbins=5)
-    axes.set_xlabel(f"{str(rows[0]['property']).replace('_', ' ')}{' (%)' if rows[0]['relative'] else ''}")
+    axes.locator_params(axis="x", nbins=4)
+    axes.set_xlabel(with_unit(f"Change of {str(rows[0]['property']).replace('_', ' ')}", "%" * rows[0]["relative"]))
 
 
 def _key() -> tuple[list[Any], list[str]]:

@@ -11,7 +11,7 @@ import numpy as np
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
 from mesoforge.experiments.slices import Slice, rests
 from mesoforge.experiments.study_charts import input_unit
-from mesoforge.experiments.units import quantity, rounded
+from mesoforge.experiments.units import quantity, rounded, with_unit
 from mesoforge.optimize.space import Variable
 from mesoforge.optimize.trial import Value
 
@@ -81,8 +81,8 @@ def _share_height(some: Sequence[Axes], name: str) -> None:
 
 def wrapped_axis(name: str) -> str:
     """Return the label of an axis in short lines, its unit on the last."""
-    words = name.rpartition(" (")
-    return _wrapped(words[0]) + f"\n({words[2]}"
+    words, bracket, unit = name.partition(" (")
+    return _wrapped(words) + (f"\n({unit}" if bracket else "")
 
 
 def sensitivity_chart(found: Mapping[str, Any], path: Path) -> Path | NoPicture:
@@ -107,17 +107,17 @@ def _draw_indices(axes: Axes, by_input: Mapping[str, Mapping[str, float]]) -> No
         (-0.2, "first", COLOURS["CBD"], "alone"),
         (0.2, "total", _TOGETHER, "with others"),
     ):
-        values = np.array([one[key] for one in by_input.values()])
-        bars = 2 * np.array([one[f"{key}_sd"] for one in by_input.values()])
+        values = 100 * np.array([one[key] for one in by_input.values()])
+        bars = 200 * np.array([one[f"{key}_sd"] for one in by_input.values()])
         axes.barh(places + shift, values, _TALL, color=colour, label=words)
         axes.errorbar(values, places + shift, xerr=bars, fmt="none", ecolor=INK, capsize=2, lw=1)
-    axes.set(xlim=(0, 1.05), ylim=(len(by_input) - 0.5, -0.5), xlabel="Share of the variance (-)", yticks=places)
+    axes.set(xlim=(0, 105), ylim=(len(by_input) - 0.5, -0.5), xlabel="Share of the variance (%)", yticks=places)
 
 
 def input_label(name: str, *, unit: bool = True) -> str:
     """Return the label of an input's axis."""
     last = name.split(".")[-1].replace("_", " ").capitalize()
-    return f"{last} ({input_unit(name)})" if unit else last
+    return with_unit(last, input_unit(name)) if unit else last
 
 
 def _wrapped(words: str, longest: int = 22) -> str:

@@ -37,7 +37,7 @@ class Studied:
         """The inputs of the best electrode: confirmed, else first of the Pareto set; nothing before there is one."""
         from mesoforge.experiments.report import chosen_trial
 
-        trial = chosen_trial(self.found, self.campaign)
+        trial = chosen_trial(self.campaign)
         return {} if trial is None else dict(trial.values)
 
     def trials(self) -> pd.DataFrame:

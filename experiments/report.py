@@ -123,7 +123,7 @@ def _inputs(values: Mapping[str, Any]) -> str:
 
 def study_report(found: Json, plan: Plan, campaign: Campaign, home: Home) -> str:
     """Return the page on a study; ``found`` is its verdict."""
-    chosen = chosen_trial(found, campaign)
+    chosen = chosen_trial(campaign)
     folder = home.study(plan.study.name)
     search = Section("How the search went", _search(folder) + _quality(found) + _trusted(folder))
     sections = [Section("Question", _question(found, plan))]
@@ -182,11 +182,11 @@ def _varied(one: Variable) -> tuple[str, ...]:
     return (f"`{one.name}`", input_text(one.name, one.low), input_text(one.name, one.high), one.scale)
 
 
-def chosen_trial(found: Json, campaign: Campaign) -> Trial | None:
+def chosen_trial(campaign: Campaign) -> Trial | None:
     """Return the trial that the answer speaks of: the best confirmed, else the first of the Pareto set."""
-    keys = [found["winner"], *(row["trial"] for row in found["pareto"])]
-    known = {trial_key(trial.number): trial for trial in campaign.measured}
-    return next((known[key] for key in keys if key in known), None)
+    if confirmed := campaign.confirmed():
+        return campaign.trials[confirmed[0].number]
+    return next(iter(campaign.pareto()), None) if len(campaign.problem.objectives) else None
 
 
 def hash_of(trial: Trial, plan: Plan) -> str:

@@ -22,7 +22,7 @@ from mesoforge.physics.recipe import Recipe
 PICTURES = {
     "view_3d": "The volume, cut open at a corner: particles shaded by size, carbon-binder domain (CBD) blue.",
     "cross_section": "Cross-section in the middle of the volume.",
-    "phase_profile": "Volume fractions along the thickness.",
+    "phase_profile": "Volume fractions along the thickness; nanopores inside the CBD count as CBD.",
     "stress_thickness": "Calendering: pressure against thickness, loading and release with its spring-back.",
     "pore_sizes": "Pore sizes: by volume (above), and of the network's pores and throats by number (below).",
     "orientation": "How particles lie: angle of their long axes to the thickness.",
@@ -30,12 +30,6 @@ PICTURES = {
     "calendering": "The stroke of the calender: beads before, under load and after, straight lines between.",
 }
 """Pictures of an electrode by file name, and what they show."""
-
-
-PRESSED = (
-    "Porosity under load is **predicted** from the materials' moduli; spring-back follows from the permanent share of "
-    "a contact's flattening (below)."
-)
 
 
 def shown(name: str, value: float | None) -> str:
@@ -54,7 +48,7 @@ def label(name: str) -> str:
 def input_text(name: str, value: Any) -> str:  # noqa: ANN401 - a number or a word
     """Return an input's value with its unit."""
     unit, text = input_unit(name), str(value) if isinstance(value, int) else number(value)
-    return text if unit == "-" else f"{text} {unit}"
+    return f"{text} {unit}".strip()
 
 
 def electrode_figures(folder: Path) -> str:
@@ -108,12 +102,23 @@ def fitted(recipe: Recipe) -> str:
             (
                 "Masses, loading and capacity are **given** by the recipe.",
                 dried,
-                PRESSED,
+                pressed(recipe),
                 "Tortuosity, profiles, pores and surfaces are **measured** on the simulated structure.",
             )
         )
         + paragraph(f"Force field `{recipe.force_field.name}`: each value and what it rests on.")
         + table(("parameter", "value", "basis", "source", "meaning"), rows, sentences=2)
+    )
+
+
+def pressed(recipe: Recipe) -> str:
+    """Say what the porosity under load and after release rest on."""
+    bases = {row["name"]: row["basis"] for row in force_field_table(recipe.force_field)["parameters"]}
+    known = [name for name in ("friction", "adhesion") if bases[name] == "fitted"]
+    level = f", and its level from what was **fitted** to measured porosities: {' and '.join(known)}" if known else ""
+    return (
+        f"Porosity under load is **predicted** from the materials' moduli{level}; spring-back follows from the "
+        "permanent share of a contact's flattening (below)."
     )
 
 

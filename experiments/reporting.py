@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from mesoforge.experiments.calibration_page import calibration_report
 from mesoforge.experiments.drive import kept_campaign, kept_plan
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.report import chosen_trial, electrode_report, find_electrode, hash_of, study_report
-from mesoforge.experiments.structure_charts import draw_structure
+from mesoforge.experiments.structure_charts import OTHERS, draw_structure
 from mesoforge.experiments.study import SINGLE, Plan
 from mesoforge.experiments.verdict import verdict, write_verdict
 from mesoforge.optimize.campaign import Campaign
@@ -29,8 +28,8 @@ def report_on(target: str, home: Home) -> str:
     if target in home.studies() and target != SINGLE:
         plan = kept_plan(home, target)
         campaign = kept_campaign(plan, home)
-        found = verdict(plan, campaign)
-        with _drawn_beside(found, plan, campaign, home):
+        with _drawn_beside(plan, campaign, home):
+            found = verdict(plan, campaign)
             write_verdict(found, plan, campaign, home.study(target))
         return study_report(found, plan, campaign, home)
     if (folder := _calibrated(target, home)) is not None:
@@ -47,12 +46,12 @@ def _calibrated(name: str, home: Home) -> Path | None:
 
 
 @contextmanager
-def _drawn_beside(found: dict[str, Any], plan: Plan, campaign: Campaign, home: Home) -> Iterator[None]:
+def _drawn_beside(plan: Plan, campaign: Campaign, home: Home) -> Iterator[None]:
     """Draw the structure of the electrode that the answer speaks of in a process beside; it is there in the end.
 
-    Half of a report's time goes into these pictures, which need nothing of the rest.
+    Half of a report's time goes into its pores, which need nothing of the rest.
     """
-    trial = chosen_trial(found, campaign)
+    trial = chosen_trial(campaign)
     folder = None if trial is None else home.portrait(hash_of(trial, plan))
     if trial is None or folder is None or not folder.is_dir():
         yield
@@ -62,6 +61,7 @@ def _drawn_beside(found: dict[str, Any], plan: Plan, campaign: Campaign, home: H
     with subprocess.Popen([*command, plan.recipe(trial).model_dump_json()], **quiet) as beside:  # type: ignore[call-overload]
         try:
             yield
+            draw_structure(plan.recipe(trial), home, folder, OTHERS)
         except BaseException:
             beside.terminate()
             raise

@@ -34,6 +34,8 @@ SERIES: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("94", PREDICTED_BONDED): ("94 %, predicted, bonded", "#7b4fa3"),
 }
 """What is drawn in which colour; told apart by colour-blind people too."""
+BONDED: Final = (IMPOSED_BONDED, PREDICTED_BONDED)
+"""What has squares where the rigid has circles."""
 TOUCHED: Final = 0.5
 """Pressure up to which the plane only settles the loose beads at the surface, in jerks [MPa]."""
 STATES: Final = {"dried": "#8a8f98", "calendered": "#c0392b"}
@@ -54,6 +56,11 @@ def draw(found: Sequence[Json], folder: Path) -> dict[str, Path]:
     return {name: path for name, path in made.items() if isinstance(path, Path)}
 
 
+def _mark(key: tuple[str, str]) -> str:
+    """Return the mark of a series, for who sees no colours."""
+    return "s" if key[1] in BONDED else "o"
+
+
 def _shown(series: Mapping[tuple[str, str], Rows]) -> Rows | None:
     """Return the electrodes that single pictures show: the paper's imposed state, else the predicted one."""
     for key, level in ((("96", IMPOSED), PRESSED), (("96", PREDICTED), STANDARD)):
@@ -72,7 +79,7 @@ def compaction(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
                 axes.plot(_percent(row["curve"]["compression"]), row["curve"]["porosity"], color=colour, lw=1,
                           alpha=0.7, label=None if place else f"{label}: under load")  # fmt: skip
             after = [(100 * number("compression_after_release")(row), number("porosity")(row)) for row in rows.rows]
-            axes.plot(*np.array(after).T, "o", color=colour, ms=5, label=f"{label}: after release")
+            axes.plot(*np.array(after).T, _mark(key), color=colour, ms=5, label=f"{label}: after release")
         way = np.linspace(0, 0.42, 100)
         axes.plot(100 * way, 1 - (1 - DRIED) / (1 - way), color=INK, lw=1, ls=":", label=f"mass balance from {DRIED}")
         axes.plot([100 * PRESSED], [CALENDERED], "*", color=INK, ms=13, label="the paper's calendered electrode")
@@ -100,7 +107,7 @@ def tortuosity(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
                 porosity, tau = (
                     rows.values(of_state(when, name)) for name in ("porosity_voxels", "tortuosity_factor_z")
                 )
-                axes.plot(porosity, tau, "o", color=colour, mfc=fill, ms=6, label=f"{label}, {when}")
+                axes.plot(porosity, tau, _mark(key), color=colour, mfc=fill, ms=6, label=f"{label}, {when}")
         axes.set(xlabel="Porosity, nanopores included", ylabel="Tortuosity factor along the thickness")
         axes.legend(fontsize=8.5)
         return save(figure, path)
@@ -121,7 +128,7 @@ def pressure(series: Mapping[tuple[str, str], Rows], path: Path) -> Path | NoPic
                 axes.plot(felt[on], np.array(row["curve"]["porosity"])[on], color=colour, lw=1, alpha=0.7,
                           label=None if place else f"{label}: under load")  # fmt: skip
             after = np.array([(number("calendering_pressure")(row), number("porosity")(row)) for row in rows.rows])
-            axes.plot(*after.T, "o", color=colour, ms=5, label=f"{label}: after release")
+            axes.plot(*after.T, _mark(key), color=colour, ms=5, label=f"{label}: after release")
         axes.axhline(CALENDERED, color=INK, lw=1, ls=":", label="the paper's calendered porosity")
         axes.set(xscale="log", xlabel="Pressure of the plane (MPa)", ylabel="Porosity, nanopores included")
         axes.legend(fontsize=8.5)
@@ -137,9 +144,9 @@ def flatness(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
             for key, rows in series.items():
                 words, colour = SERIES[key]
                 bare, pressed = (rows.values(of_state(when, name)) for when in ("dried", "calendered"))
-                panel.plot(np.zeros_like(bare), bare, "o", color=colour, mfc="white", ms=5)
+                panel.plot(np.zeros_like(bare), bare, _mark(key), color=colour, mfc="white", ms=5)
                 after = 100 * rows.values(number("compression_after_release"))
-                panel.plot(after, pressed, "o", color=colour, ms=5, label=words)
+                panel.plot(after, pressed, _mark(key), color=colour, ms=5, label=words)
             panel.set(xlabel="Compression after release (%)", ylabel=label, ylim=(0, None))
         axes[0].legend(fontsize=8.5)
         return save(figure, path)

@@ -1,6 +1,6 @@
 """Pictures of one electrode's structure that take longer: pore sizes, orientation of particles, pore network, film.
 
-They are drawn when a report asks for them, into the electrode's folder; beside other work by
+They are drawn when a report asks for them, into the electrode's folder; those of its pores beside other work by
 ``-m mesoforge.experiments.structure_charts HOME FOLDER RECIPE``.
 """
 
@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 
 LEAST_PARTICLES = 5
 """Particles below which an orientation is no distribution."""
+PORES, OTHERS = ("pore_sizes.png", "pore_network.png"), ("orientation.png", "calendering.gif")
+"""The pictures, and which of them take most of the time."""
 _BINS, _BARS = 9, 10
 _CHANCE = "95 % of bars without order"
 
 
-def draw_structure(recipe: Recipe, home: Home, folder: Path) -> list[Path]:
+def draw_structure(recipe: Recipe, home: Home, folder: Path, names: tuple[str, ...] = PORES + OTHERS) -> list[Path]:
     """Draw what is not there yet of an electrode's structure; return the pictures, none where its arrays are gone."""
     places = {stage: Store(home.store).folder(stage, digest(own)) for stage, own in identity(recipe).items()}
     image = places["measurement"] / VOXELS
@@ -51,10 +53,10 @@ def draw_structure(recipe: Recipe, home: Home, folder: Path) -> list[Path]:
         "pore_network.png": lambda: pore_network_3d(net(), sides, voxels.periodic, folder / "pore_network.png"),
         "calendering.gif": lambda: _film(recipe, places, folder / "calendering.gif"),
     }
-    for name, draw in tasks.items():
+    for name in names:
         if not (folder / name).exists():
-            draw()
-    return [folder / name for name in tasks if (folder / name).exists()]
+            tasks[name]()
+    return [folder / name for name in names if (folder / name).exists()]
 
 
 def _network(voxels: Voxels) -> PoreNetwork | None:
@@ -162,4 +164,4 @@ def _draw_chance(axes: Axes, edges: NDArray[np.float64], spread: NDArray[np.floa
 
 
 if __name__ == "__main__":
-    draw_structure(Recipe.model_validate_json(sys.argv[3]), Home(Path(sys.argv[1])), Path(sys.argv[2]))
+    draw_structure(Recipe.model_validate_json(sys.argv[3]), Home(Path(sys.argv[1])), Path(sys.argv[2]), PORES)

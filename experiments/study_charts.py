@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
-from mesoforge.experiments.units import quantity, rounded, typeset
+from mesoforge.experiments.units import quantity, rounded, typeset, with_unit
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.trial import Measured, Trial
 
@@ -38,7 +38,7 @@ def hypervolume_chart(campaign: Campaign, path: Path) -> Path | NoPicture:
         axes.plot(counts, shown, "o", color=COLOURS["CBD"], ms=4)
         axes.axvspan(0.5, start + 0.5, color=_GREY, alpha=0.3, lw=0)
         axes.text(start / 2 + 0.5, 1.01, "start", ha="center", va="bottom", transform=axes.get_xaxis_transform())
-        axes.set(xlabel="Simulations", ylabel="Hypervolume of the measured objectives (-)")
+        axes.set(xlabel="Simulations", ylabel="Hypervolume of the measured objectives")
         axes.set_xlim(0.5, len(values) + 0.5)
         axes.set_ylim(bottom=0, top=1.1 * max(shown) or 1)
         axes.locator_params(axis="x", integer=True)
@@ -129,22 +129,22 @@ def _title(name: str) -> str:
     """Return a name with its unit in short lines."""
     if "." in name:
         section, _, last = name.partition(".")
-        return f"{section}\n{last.replace('_', ' ')}\n({input_unit(name)})"
+        return with_unit(f"{section}\n{last.replace('_', ' ')}", input_unit(name)).replace(" (", "\n(")
     words, lines = quantity(name).label.split(), [""]
     for word in words:
         lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if len(lines[-1]) + len(word) < 15 else [*lines, word]
-    return "\n".join([*lines, f"({quantity(name).unit or '-'})"])
+    return "\n".join([*lines, *([f"({unit})"] if (unit := quantity(name).unit) else [])])
 
 
 def input_unit(name: str) -> str:
-    """Return the unit of a recipe's input as its documentation gives it in brackets; a dash for a plain number."""
+    """Return the unit of a recipe's input as its documentation gives it in brackets; none for a plain number."""
     from mesoforge.physics.recipe import Recipe
 
     section, _, last = name.partition(".")
     record: Any = getattr(Recipe(), section, None)
     field = type(record).model_fields.get(last) if hasattr(type(record), "model_fields") else None
     found = re.search(r"\[(.+?)\]", (field.description or "") if field else "")
-    return typeset(found[1]) if found else "-"
+    return typeset(found[1]) if found else ""
 
 
 def axes_of(campaign: Campaign) -> tuple[list[str], set[str]]:

@@ -29,14 +29,14 @@ def calibration_chart(found: Trust, path: Path) -> Path:
     chance = np.array([band(float(level), found.points) for level in _LEVELS])
     with style():
         figure, (axes,) = new_figure(5.6, 5.2)
-        axes.fill_between(_LEVELS, _LEVELS - 2 * chance, _LEVELS + 2 * chance, color=_GREY, alpha=0.35, lw=0,
-                          label="by chance, 95 %")  # fmt: skip
-        axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":")
+        low, high = (100 * (_LEVELS + side * chance) for side in (-2, 2))
+        axes.fill_between(100 * _LEVELS, low, high, color=_GREY, alpha=0.35, lw=0, label="by chance, 95 %")
+        axes.plot([0, 100], [0, 100], color=INK, lw=0.8, ls=":")
         for place, (name, curve) in enumerate(curves.items()):
             colour, mark = SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)]
-            axes.plot(_LEVELS, curve, f"{mark}-", color=colour, ms=4, lw=1.4, label=quantity(name).label)
-        axes.set(xlabel="Level of the interval (-)", ylabel="Share of unseen electrodes within it (-)")
-        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+            axes.plot(100 * _LEVELS, 100 * curve, f"{mark}-", color=colour, ms=4, lw=1.4, label=quantity(name).label)
+        axes.set(xlabel="Level of the interval (%)", ylabel="Share of unseen electrodes within it (%)")
+        axes.set(xlim=(0, 100), ylim=(0, 102))
         axes.legend(fontsize=9, frameon=False)
         return save(figure, path)
 

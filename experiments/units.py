@@ -19,8 +19,13 @@ class Quantity:
 
     @property
     def axis(self) -> str:
-        """The label of an axis, with the unit."""
-        return f"{self.label} ({self.unit or '-'})"
+        """The label of an axis, with the unit if there is one."""
+        return with_unit(self.label, self.unit)
+
+
+def with_unit(label: str, unit: str) -> str:
+    """Return the label of an axis; a plain number has no unit, and none is written."""
+    return f"{label} ({unit})" if unit else label
 
 
 def _fraction(label: str) -> Quantity:

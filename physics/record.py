@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,6 +34,23 @@ class Record(BaseModel):
             raise InputError(sentence(cls, error, origin)) from None
 
 
+_DUE: Final = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "dict_type": "names with values, as in {name: value}",
+    "model_type": "names with values, as in {name: value}",
+    "list_type": "a list, as in [1, 2]",
+    "tuple_type": "a list, as in [1, 2]",
+}
+"""What pydantic says of its types in words for those who write files."""
+
+
 def sentence(kind: type[BaseModel], error: ValidationError, origin: str = "") -> str:
     """Say in one sentence what came, what was due and what to do."""
     first = error.errors(include_url=False)[0]
@@ -44,7 +61,7 @@ def sentence(kind: type[BaseModel], error: ValidationError, origin: str = "") ->
         return f"{where}'{place}' is not a known key: use one of {known}, or remove it."
     if first["type"] == "missing":
         return f"{where}'{place}' is missing: add it."
-    due = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    due = _DUE.get(first["type"]) or first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if first["type"] in ("value_error", "assertion_error"):
         return f"{where}{f'{place}: ' if place else ''}{due}"
     return f"{where}'{place}' is {first['input']!r} but must be {due}: correct it."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +75,31 @@ def test_texts_of_beads_hold_places_inside_the_periodic_box(made: Made, tmp_path
     rows = export(made, "dump", tmp_path / "a.dump").read_text().splitlines()
     assert rows[4:8] == ["ITEM: BOX BOUNDS pp pp ff", "0 6.000000", "0 6.000000", "0 12.000000"]
     assert rows[-1].rpartition(" ")[0] == "2 2 0 1.500000 5.000000 4.000000 0.650000"
+
+
+def test_ase_reads_beads_with_box_and_radii(made: Made, tmp_path: Path) -> None:
+    from ase.io import read
+
+    wrapped = [[1.0, 2.0, 3.0], [1.5, 5.0, 4.0]]
+    for name, kind in (("dump", "lammps-dump-text"), ("xyz", "extxyz")):
+        atoms: Any = read(export(made, name, tmp_path / f"a.{name}"), format=kind)
+        assert atoms.positions == pytest.approx(np.array(wrapped))
+        assert atoms.cell.lengths() == pytest.approx(BOX)
+        assert atoms.pbc.tolist() == [True, True, False]
+    assert atoms.arrays["type"].tolist() == ["AM", "CBD"]
+    assert atoms.arrays["radius"] == pytest.approx([0.642, 0.65])
+    assert atoms.arrays["particle"].tolist() == [1, 0]
+
+
+def test_ovito_reads_beads_with_box_and_radii(made: Made, tmp_path: Path) -> None:
+    ovito = pytest.importorskip("ovito.io", reason="OVITO brings Qt, 200 MB: it is looked at where it is installed")
+    for name in ("xyz", "dump"):
+        data = ovito.import_file(str(export(made, name, tmp_path / f"a.{name}"))).compute()
+        assert data.particles.positions[...] == pytest.approx(np.array([[1.0, 2.0, 3.0], [1.5, 5.0, 4.0]]))
+        assert data.particles["Radius"][...] == pytest.approx([0.642, 0.65])
+        assert data.particles["Particle Type"][...].tolist() == [1, 2]
+        assert np.asarray(data.cell[...])[:, :3] == pytest.approx(np.diag(BOX))
+        assert data.cell.pbc == (True, True, False)
 
 
 def test_tables_and_hdf5_have_units(made: Made, tmp_path: Path) -> None:

@@ -75,14 +75,15 @@ TYPICAL = [
     ("misspelt part of the budget", "start: 6", "strat: 6",
      "10: budget: 'strat' is not known: did you mean 'start'?"),
     ("word for a number", "start: 6", "start: six",
-     "10: 'budget.start' is 'six' but must be a valid integer, unable to parse string as an integer: correct it."),
+     "10: 'budget.start' is 'six' but must be a whole number: correct it."),
     ("key twice", "seed: 1", "seed: 1\nseed: 2", "12: 'seed' stands here and at line 11: keep one of them."),
     ("tab", "  volume:", "\tvolume:", "3: this is not valid YAML: a tab stands here: indent with spaces."),
     ("brace left open", "high: 0.97}", "high: 0.97",
      "6: this is not valid YAML: expected ',' or '}', but got ':'."),
     ("misspelt strategy", "seed: 1", "strategy: botorsh", "11: the strategy is 'botorsh': did you mean 'botorch'?"),
     ("list for bounds", "calendering.pressure: {low: 10, high: 200, scale: log}", "calendering.pressure: [10, 200]",
-     "6: 'variables.calendering.pressure' is [10, 200] but must be a valid dictionary: correct it."),
+     ("6: 'variables.calendering.pressure' is [10, 200] but must be names with values, as in {name: value}: correct "
+     "it.")),
     ("spaces in the name", "name: mine", "name: my study",
      ("1: The study's name came as 'my study': use up to 100 letters, digits, '.', '_' and '-', a letter or digit "
      "first, and not 'Default', which MLflow keeps for itself.")),

@@ -272,7 +272,7 @@ def test_every_fraction_is_shown_in_per_cent() -> None:
 
 
 def test_a_property_outside_the_table_is_shown_by_its_own_name() -> None:
-    assert quantity("pore_size").axis == "Pore size (-)"
+    assert quantity("pore_size").axis == "Pore size"
     assert quantity("pore_diameter_mean").axis == "Pore diameter mean (µm)"
     assert quantity("cbd_coverage").axis == "CBD coverage (%)"
 

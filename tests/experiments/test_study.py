@@ -157,7 +157,7 @@ WRONG = [
     ),
     pytest.param(
         {"budget": {"start": "six"}},
-        "FILE: 'budget.start' is 'six' but must be a valid integer, unable to parse string as an integer: correct it.",
+        "FILE: 'budget.start' is 'six' but must be a whole number: correct it.",
         id="budget that is no number",
     ),
     pytest.param(

@@ -203,9 +203,9 @@ WRONG: dict[str, tuple[Any, str]] = {
     ),
     "basis_that_is_no_list": (
         {"basis": 3, "adhesion": ENTRY},
-        "'force_field.basis' is 3 but must be a valid tuple: correct it.",
+        "'force_field.basis' is 3 but must be a list, as in [1, 2]: correct it.",
     ),
-    "a_number": (3, "'force_field' is 3 but must be a valid dictionary or instance of ForceField: correct it."),
+    "a_number": (3, "'force_field' is 3 but must be names with values, as in {name: value}: correct it."),
 }
 
 

@@ -118,7 +118,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "not_a_number": (
         {"seed": "many"},
-        "'seed' is 'many' but must be a valid integer, unable to parse string as an integer: correct it.",
+        "'seed' is 'many' but must be a whole number: correct it.",
     ),
     "not_finite": (
         {"drying": {"pressure": float("nan")}},
@@ -180,10 +180,7 @@ NO_INPUTS = {
     ),
     "no_number": (
         {"formulation.active_material": "most"},
-        (
-            "'formulation.active_material' is 'most' but must be a valid number, unable to parse string as a "
-            "number: correct it."
-        ),
+        "'formulation.active_material' is 'most' but must be a number: correct it.",
     ),
 }
 
