@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mesoforge.optimize.pareto import hypervolume, pareto_mask
+from mesoforge.optimize.pareto import hypervolumes, pareto_mask
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.trial import Origin
 from mesoforge.optimize.view import NoProposal, View
@@ -93,8 +93,9 @@ def _order(drawn: Array, view: View) -> list[int]:
     known = view.scores[view.objectives.excess(view.Y) == 0]
     known = known[pareto_mask(known)]
     front = front[:: max(1, len(front) // MOST_WEIGHED)]
-    gains = [hypervolume(np.vstack([known, scores[[row]]]), view.reference) for row in front]
-    leading = front[np.argsort(-np.array(gains), kind="stable")].tolist()
+    sets = np.array([np.vstack([known, scores[[row]]]) for row in front])
+    gains = hypervolumes(sets.reshape(len(front), len(known) + 1, scores.shape[1]), view.reference)
+    leading = front[np.argsort(-gains, kind="stable")].tolist()
     return [*leading, *np.argsort(excess, kind="stable")[: CANDIDATES // 4].tolist()]
 
 
