@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ def export_labels(voxels: Voxels, path: Path) -> None:
     """Write the phases (0 pore, 1 active material, 2 CBD) in the order x, y, z.
 
     ``.raw`` is one byte a voxel, z fastest, with a JSON of the same name beside it that says shape, edge and labels, as
-    lattice-Boltzmann codes read it; ``.npy`` is NumPy's own; ``.tif`` is a stack of slices along z.
+    lattice-Boltzmann codes read it; ``.npy`` is NumPy's own; ``.tif`` is a stack of slices along z, with the voxel's
+    edge where ImageJ looks for it.
 
     Raises:
         InputError: another ending.
@@ -33,7 +35,10 @@ def export_labels(voxels: Voxels, path: Path) -> None:
     else:
         from tifffile import imwrite
 
-        imwrite(path, np.ascontiguousarray(np.moveaxis(voxels.phase, 2, 0)), photometric="minisblack")
+        sizes: dict[str, Any] = {"axes": "ZYX", "spacing": voxels.edge, "unit": "um"}
+        across = (1 / voxels.edge,) * 2
+        stack = np.ascontiguousarray(np.moveaxis(voxels.phase, 2, 0))
+        imwrite(path, stack, imagej=True, resolution=across, metadata=sizes)
 
 
 def _header(voxels: Voxels) -> dict[str, object]:

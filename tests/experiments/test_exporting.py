@@ -91,6 +91,17 @@ def test_ase_reads_beads_with_box_and_radii(made: Made, tmp_path: Path) -> None:
     assert atoms.arrays["particle"].tolist() == [1, 0]
 
 
+def test_a_stack_tells_image_viewers_the_size_of_its_voxels(made: Made, tmp_path: Path) -> None:
+    from tifffile import TiffFile
+
+    with TiffFile(export(made, "tiff", tmp_path / "a.tif")) as stack:
+        assert np.array_equal(stack.asarray(), np.moveaxis(made.voxels.phase, 2, 0))
+        assert stack.imagej_metadata is not None
+        assert (stack.imagej_metadata["spacing"], stack.imagej_metadata["unit"]) == (0.25, "um")
+        across, of = stack.pages.first.tags["XResolution"].value
+        assert across / of == pytest.approx(4)
+
+
 def test_ovito_reads_beads_with_box_and_radii(made: Made, tmp_path: Path) -> None:
     ovito = pytest.importorskip("ovito.io", reason="OVITO brings Qt, 200 MB: it is looked at where it is installed")
     for name in ("xyz", "dump"):
