@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mesoforge.optimize.fidelity import Offers
 from mesoforge.optimize.linear import Linear
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
@@ -37,6 +38,7 @@ RESTARTS, FEW_RESTARTS = 8, 4
 AROUND = 8  # places within the tolerances of inputs for which a point stands
 RAW_POINTS, FEW_RAW_POINTS = 256, 64
 ITERATIONS = 50
+APART = 0.02  # of the unit cube's side: local optima nearer than this are one
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,22 @@ class BoTorch:
         except NUMERICS as error:
             raise NoProposal(str(error)) from error
 
+    def propose_at(self, view: View, offers: Offers) -> tuple[Array, int]:
+        """Return a point that is best or nearly so, and its level: what gains most at the target for its cost.
+
+        Raises:
+            NoProposal: A kernel matrix could not be factorized.
+        """
+        from mesoforge.optimize.strategies.sizes import CANDIDATES, best_for_its_cost
+
+        gp = _process(view)
+        try:
+            with calm(view.seed):
+                points = _best_few(_weighed(gp, view), view, CANDIDATES)
+            return best_for_its_cost(gp, view, offers, points)
+        except NUMERICS as error:
+            raise NoProposal(str(error)) from error
+
 
 def _process(view: View) -> GaussianProcess:
     return view.surrogate if isinstance(view.surrogate, GaussianProcess) else fit_gp(view.table)
@@ -97,6 +115,16 @@ def _weighed(gp: GaussianProcess, view: View) -> AcquisitionFunction:
 def _best(acquisition: AcquisitionFunction, view: View) -> Array:
     chosen = view.first_admissible(_local_optima(acquisition, view))
     return _best_of_many(acquisition, view) if chosen is None else chosen
+
+
+def _best_few(acquisition: AcquisitionFunction, view: View, count: int) -> Array:
+    """Return up to so many admissible local optima (k, d) that lie apart, the best first; else the best of many."""
+    found: list[Array] = []
+    for point in _local_optima(acquisition, view):
+        apart = all(np.linalg.norm(point - other) > APART for other in found)
+        if len(found) < count and apart and view.admissible(point):
+            found.append(point)
+    return np.array(found) if found else _best_of_many(acquisition, view)[None]
 
 
 def _best_of_many(acquisition: AcquisitionFunction, view: View) -> Array:
@@ -183,7 +211,7 @@ def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
 
 def _spread_out(gp: GaussianProcess, tolerances: Tolerances) -> GaussianProcess:
     """Return the processes with each point standing for ``AROUND`` places within the tolerances."""
-    from botorch.models.transforms.input import InputPerturbation
+    from botorch.models.transforms.input import ChainedInputTransform, InputPerturbation
 
     directions = tensor(tolerances.directions(AROUND))
     dimensions = directions.shape[1]
@@ -195,7 +223,8 @@ def _spread_out(gp: GaussianProcess, tolerances: Tolerances) -> GaussianProcess:
     models = tuple(copy.deepcopy(model) for model in gp.models)
     for model in models:
         cube = torch.stack([torch.zeros(dimensions), torch.ones(dimensions)]).double()
-        model.input_transform = InputPerturbation(moves, bounds=cube)
+        around, level = InputPerturbation(moves, bounds=cube), getattr(model, "input_transform", None)
+        model.input_transform = around if level is None else ChainedInputTransform(around=around, level=level)
         model.eval()
     return replace(gp, models=models)
 
