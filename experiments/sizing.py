@@ -56,11 +56,13 @@ def size_words(fidelity: Fidelity) -> str:
 
 
 def _numbers(values: object) -> tuple[float, ...]:
-    plain = values if isinstance(values, list | tuple) else [values]
-    for one in plain:
-        if isinstance(one, bool) or not isinstance(one, int | float):
-            raise InputError(f"fidelity has {SIDE} {one!r} but numbers were due: write them like [12, 18].")
-    return tuple(float(one) for one in plain)
+    return tuple(map(_number, values if isinstance(values, list | tuple) else [values]))
+
+
+def _number(one: object) -> float:
+    if isinstance(one, bool) or not isinstance(one, int | float):
+        raise InputError(f"fidelity has {SIDE} {one!r} but numbers were due: write them like [12, 18].")
+    return float(one)
 
 
 def _check_base(base: Recipe, values: tuple[float, ...]) -> None:
