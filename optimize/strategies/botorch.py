@@ -27,6 +27,7 @@ Objective = TypeVar("Objective", bound=Any)
 
 if TYPE_CHECKING:
     from botorch.acquisition.acquisition import AcquisitionFunction
+    from botorch.acquisition.logei import qLogNoisyExpectedImprovement
     from botorch.sampling.base import MCSampler
 
     from mesoforge.surrogate.viability import Viability
@@ -38,6 +39,7 @@ RESTARTS, FEW_RESTARTS = 8, 4
 AROUND = 8  # places within the tolerances of inputs for which a point stands
 RAW_POINTS, FEW_RAW_POINTS = 256, 64
 ITERATIONS = 50
+LOWER = 1e-3  # by how much a point that breaks limits is worse than any other, at least
 APART = 0.02  # of the unit cube's side: local optima nearer than this are one
 
 
@@ -270,7 +272,8 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
     def followed(samples: Tensor, X: Tensor | None = None) -> Tensor:
         return _averaged(view.objectives.joined(scores(samples, X)), view)
 
-    return qLogNoisyExpectedImprovement(
+    kind = qLogNoisyExpectedImprovement if view.tolerances is None else _averaging()
+    return kind(
         gp.models[0] if single else gp.model,
         tensor(view.X),
         sampler=sampler,
@@ -279,6 +282,22 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
         constraints=_limits(view),
         prune_baseline=view.tolerances is None,
     )
+
+
+def _averaging() -> type[qLogNoisyExpectedImprovement]:
+    """Return BoTorch's noisy improvement where several places stand for one point, and limits are of their means."""
+    from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+
+    class Averaging(qLogNoisyExpectedImprovement):
+        """Finds the best of points that keep the limits; where none does, everything improves."""
+
+        def _compute_best_feasible_objective(self, samples: Tensor, obj: Tensor) -> Tensor:
+            low = obj.min() - (obj.max() - obj.min()).clamp(min=LOWER)
+            for limit in self._constraints or []:
+                obj = torch.where(limit(samples) < 0, obj, low)
+            return obj.amax(dim=-1)
+
+    return Averaging
 
 
 def _hypervolume_improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:

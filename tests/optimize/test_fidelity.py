@@ -240,7 +240,8 @@ def likened(gp: GaussianProcess, likeness: float, own: float) -> GaussianProcess
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     """Return a campaign whose start has ended."""
-    running = campaign(given(Budget(6, 9, 0)), tmp_path_factory.mktemp("begun") / "j")
+    one_aim = Objectives.from_mapping({"tortuosity": "minimize"})
+    running = campaign(given(Budget(6, 9, 0), objectives=one_aim), tmp_path_factory.mktemp("begun") / "j")
     for _ in range(6):
         running.tell((trial := ask(running)).number, measure(trial))
     return running
@@ -249,7 +250,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 def chosen(running: Campaign, likeness: float, own: float, share: float) -> int:
     fitted = running.surrogate()
     assert isinstance(fitted, GaussianProcess)
-    view, points = running._view(fitted), np.array([[0.9, 0.9], [0.35, 0.5]])
+    view, points = running._view(fitted), np.array([[0.05, 0.2]])
     offers = Offers((1.0, share), np.zeros((0, 3)))
     return best_for_its_cost(likened(fitted, likeness, own), view, offers, points)[1]
 
@@ -266,15 +267,22 @@ def test_what_is_alike_is_made_if_it_costs_next_to_nothing_and_not_if_it_costs_a
 # With all else
 
 
-def test_targets_limits_failures_and_tolerances_go_along(tmp_path: Path) -> None:
+def test_what_is_best_within_tolerances_is_sought_in_several_sizes(tmp_path: Path) -> None:
+    within = Tolerances.from_mapping({"pressure": "5 %"}, SPACE)
+    running = campaign(replace(given(Budget(6, 1, 1)), tolerances=within), tmp_path / "j")
+    run_sequentially(running, measure)
+    assert running.done
+    assert running.confirmed()
+
+
+def test_targets_limits_and_failures_go_along(tmp_path: Path) -> None:
     match = {"porosity": {"match": 0.33, "tolerance": 0.01}}
     bounded = Objectives.from_mapping(match, {"tortuosity": {"at_most": 1.5}})
-    within = Tolerances.from_mapping({"pressure": "5 %"}, SPACE)
 
     def weak(trial: Trial) -> Outcome:
         return CRACKED if float(trial.values["pressure"]) > 90 else measure(trial)
 
-    running = campaign(replace(given(Budget(6, 1, 1), objectives=bounded), tolerances=within), tmp_path / "j")
+    running = campaign(given(Budget(6, 1, 1), objectives=bounded), tmp_path / "j")
     run_sequentially(running, weak)
     assert running.done
     assert running.confirmed()
