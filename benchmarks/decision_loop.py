@@ -278,26 +278,38 @@ def quartiles(values: Array) -> str:
 
 
 def draw(every: list[Runs], path: Path) -> None:
-    """Draw the median worth against the evaluations spent, a panel for each problem."""
+    """Draw the median worth against the evaluations spent, a panel for each problem, two to a row."""
     import matplotlib.pyplot as plt
 
     cases = list(dict.fromkeys(one.case for one in every))
-    figure, panels = plt.subplots(1, len(cases), figsize=(4.6 * len(cases), 3.8), squeeze=False)
-    for axes, case in zip(panels[0], cases, strict=True):
-        for place, runs in enumerate(one for one in every if one.case == case):
-            median = np.median(runs.worth, axis=0)
-            shown = 100 * -median if np.isfinite(case.enough) else median
-            style = {"lw": 2.4, "color": "black"} if runs.method == "botorch" else {"lw": 1.1, "color": f"C{place}"}
-            axes.plot(range(1, case.evaluations + 1), shown, label=f"{runs.method} ({len(runs.seeds)})", **style)
-        axes.axvline(case.start + 0.5, color="0.8", zorder=0)
-        axes.set(title=case.title, xlabel="evaluations")
-        axes.set_ylabel("rms mismatch (%)" if np.isfinite(case.enough) else "median worth")
-        if np.isfinite(case.enough):
-            axes.set_yscale("log")
-            axes.axhline(-100 * case.enough, color="0.8", zorder=0)
-        axes.legend(fontsize=7, frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    rows = -(-len(cases) // 2)
+    with plt.rc_context({"font.size": 12, "axes.titlesize": 13}):
+        figure, panels = plt.subplots(rows, 2, figsize=(10.4, 4.1 * rows), squeeze=False)
+        for axes, case in zip(panels.flat, cases, strict=False):
+            _panel(axes, case, [one for one in every if one.case == case])
+        for axes in panels.flat[len(cases) :]:
+            axes.set_axis_off()
+        figure.tight_layout()
+        figure.savefig(path, dpi=110)
+
+
+def _panel(axes: Any, case: Case, some: list[Runs]) -> None:  # noqa: ANN401 - matplotlib loads late
+    """Draw one problem; a method has the same colour everywhere."""
+    counts = np.isfinite(case.enough)
+    for runs in some:
+        median = np.median(runs.worth, axis=0)
+        shown = 100 * -median if counts else median
+        colour = "black" if runs.method == "botorch" else f"C{list(STRATEGIES).index(runs.method)}"
+        label = f"{runs.method} ({len(runs.seeds)})"
+        axes.plot(
+            range(1, case.evaluations + 1), shown, label=label, color=colour, lw=2.6 if colour == "black" else 1.5
+        )
+    axes.axvline(case.start + 0.5, color="0.8", zorder=0)
+    axes.set(title=case.title, xlabel="evaluations", ylabel="rms mismatch (%)" if counts else "median worth")
+    if counts:
+        axes.set_yscale("log")
+        axes.axhline(-100 * case.enough, color="0.8", zorder=0)
+    axes.legend(fontsize=10, frameon=False)
 
 
 def main() -> None:

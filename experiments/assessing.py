@@ -27,7 +27,7 @@ def assess_finished(plan: Plan, campaign: Campaign, folder: Path) -> None:
     fitted = campaign.surrogate() if campaign.done and len(plan.problem.objectives) else None
     if not isinstance(fitted, GaussianProcess) or len(fitted.table) > MOST_ROWS:
         return
-    if len(np.unique(conditions(fitted.table.X))) >= LEAST:
+    if len(np.unique(conditions(fitted.table.X[fitted.table.aimed]))) >= LEAST:
         assessed(fitted, plan, folder)
 
 
@@ -69,8 +69,8 @@ def _plain(found: Trust, study: str, gp: GaussianProcess) -> Json:
     noise = dict(zip(gp.table.names, np.sqrt(np.maximum(found.noise, 0)).tolist(), strict=True))
     return {
         "study": study,
-        "measured": len(gp.table),
-        "recipes": len(np.unique(conditions(gp.table.X))),
+        "measured": int(gp.table.aimed.sum()),
+        "recipes": len(np.unique(conditions(gp.table.X[gp.table.aimed]))),
         "properties": {
             name: {
                 "verdict": words,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mesoforge.experiments.home import Home
+from mesoforge.experiments.sizing import SIDE
 from mesoforge.experiments.staging import SHARES
 from mesoforge.experiments.study import SINGLE, Plan
 from mesoforge.optimize.journal import Journal
@@ -25,6 +26,8 @@ CORE_S_PER_BEAD: Final = 38 / 2430
 """Core-seconds per bead of a whole electrode, pictures and record included (docs/performance.md)."""
 LEAST_SEEN_S: Final = 2.0
 """Electrodes made in less were found in the store."""
+NOT_PROPOSED: Final = ("sobol", "known")
+"""Trials whose size saves the proposals nothing."""
 ALIKE: Final = 3.0
 """Electrodes whose number of beads differs by more than this factor say nothing of one another's cost."""
 
@@ -55,26 +58,44 @@ def make_cost(recipe: Recipe, home: Home) -> dict[str, Any]:
 
 
 def study_cost(plan: Plan, home: Home) -> dict[str, Any]:
-    """Say what a study will still cost, and how many of its trials are done."""
+    """Say what a study will still cost, and how many of its trials are done.
+
+    Of several sizes the start has its share of each; what proposals save by small volumes they spend on more of them.
+    """
     budget = plan.problem.budget
     whole = budget.explored + budget.confirmations * budget.replicates
     events = Journal(home.journal(plan.study.name)).events()
     kinds = Counter(event["event"] for event in events)
     done = kinds["tell"] + kinds["fail"] - kinds["retry"]
-    shares: Any = [event.get("share", 1) for event in events if event["event"] == "ask"]
+    asked: list[Any] = [event for event in events if event["event"] == "ask"]
+    shares = [event.get("share", 1) for event in asked if event["origin"] not in NOT_PROPOSED]
     rate, left = seen_rate(plan.base, home), max(0, whole - done + math.floor(len(shares) - sum(shares)))
-    core_s = rate.core_s_per_bead * beads(plan.base) * left
+    sizes, spared = _sizes(plan, asked)
+    core_s = rate.core_s_per_bead * beads(plan.base) * max(0.0, left - spared)
     cores = min(plan.study.workers * plan.base.numerics.ranks, os.cpu_count() or 1)
     return {
         "simulations": left,
         "done": done,
         "budget": {"start": budget.start, "proposed": budget.proposed, "confirmations": whole - budget.explored},
         "beads": beads(plan.base),
+        **sizes,
         "core_hours": core_s / 3600,
         "wall_s": core_s / cores,
         "cores": cores,
         "basis": rate.source,
     }
+
+
+def _sizes(plan: Plan, asked: list[Any]) -> tuple[dict[str, Any], float]:
+    """Return what a study's sizes cost, and what smaller ones of its start, as far as it is to be made, will save."""
+    fidelity = plan.problem.fidelity
+    if fidelity is None:
+        return {}, 0.0
+    shares = fidelity.shares(())
+    begun = sum(event["origin"] == "sobol" for event in asked)
+    left = (fidelity.of_start(number) for number in range(begun, plan.problem.budget.start))
+    by_size = {f"{fidelity.value(level):g}": share for level, share in enumerate(shares)}
+    return {"sizes": {"input": fidelity.name, "shares": by_size}}, sum(1 - shares[level] for level in left)
 
 
 def beads(recipe: Recipe) -> int:
@@ -118,12 +139,15 @@ def _singles(journal: Path) -> Iterator[tuple[int, int, float]]:
 
 
 def _trials(journal: Path, folder: Path) -> Iterator[tuple[int, int, float]]:
-    """Take the size of a study's base recipe for that of all its trials."""
+    """Take the size of a study's base recipe for that of all its trials, but for the side of their volume."""
     try:
         recipe = Recipe.from_mapping(read_yaml(folder / "study.yaml")["recipe"])
     except (ValueError, KeyError):  # of another version, or cut short
         return
-    for event in Journal(journal).events():
+    events = Journal(journal).events()
+    sides: dict[Any, Any] = {one["number"]: one.get("fidelity") for one in events if one["event"] == "ask"}
+    for event in events:
         wall: Any = event.get("wall_s", 0)
         if wall > LEAST_SEEN_S:
-            yield beads(recipe), recipe.numerics.ranks, wall
+            side = sides.get(event.get("number"))
+            yield beads(recipe if side is None else recipe.with_values({SIDE: side})), recipe.numerics.ranks, wall

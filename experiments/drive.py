@@ -131,7 +131,7 @@ def _begin_with_known(campaign: Campaign, plan: Plan, home: Home) -> None:
     """Tell a new campaign of the electrodes that it might have made itself."""
     if plan.study.start_from_known and plan.kind == "optimize" and not campaign.trials:
         for one in known_electrodes(plan, home):
-            campaign.know(one.values, one.seed, one.outcome)
+            campaign.know(one.values, one.seed, one.outcome, one.fidelity)
 
 
 def _campaign(plan: Plan, home: Home) -> Campaign:

@@ -98,7 +98,7 @@ class Explorer:
         return sorted(found.values(), key=lambda one: one.distance)[:count]
 
     def _trials(self) -> Iterator[tuple[str, dict[str, Value], Mapping[str, float], str]]:
-        for trial in self.campaign.measured:
+        for trial in self.campaign.counted:
             if isinstance(trial.outcome, Measured):
                 yield trial_key(trial.number), trial.values, trial.outcome.properties, hash_of(trial, self.plan)
 

@@ -28,13 +28,15 @@ class Known:
     values: dict[str, Value]
     seed: int
     outcome: Measured
+    fidelity: float | None = None
 
 
 def known_electrodes(plan: Plan, home: Home) -> list[Known]:
     """Return the electrodes in the home that the study might have made itself, by name.
 
     Their recipes differ from the base recipe in the study's variables and the seed alone, today's physics would name
-    them as they are named, and they have every property that the study needs.
+    them as they are named, and they have every property that the study needs. Where the study has several sizes they
+    may be of any of these.
     """
     folders = sorted(path.parent for path in (home.root / "portraits").glob("*/properties.json"))
     return [known for folder in folders for known in _known(folder, plan)]
@@ -47,11 +49,15 @@ def _known(folder: Path, plan: Plan) -> Iterator[Known]:
         values = _values(recipe, plan)
         plan.problem.space.to_unit(values)
         plan.problem.objectives.row(found)
-        same = _same(plan.recipe_at(values, recipe.seed), recipe) and folder.name == electrode_name(recipe)[:24]
+        size = recipe.volume.side if plan.problem.fidelity else None
+        same = _same(plan.recipe_at(values, recipe.seed, size), recipe) and folder.name == electrode_name(recipe)[:24]
     except (OSError, ValueError, KeyError, InputError):
         return  # of another study, another physics, or half written: nothing that this study can use
+    if plan.problem.fidelity is not None and size not in plan.problem.fidelity.values:
+        return
     if same and plan.problem.space.allows(plan.problem.space.to_unit(values)):
-        yield Known(values, recipe.seed, Measured({k: float(v) for k, v in found.items()}, electrode_name(recipe)))
+        outcome = Measured({name: float(value) for name, value in found.items()}, electrode_name(recipe))
+        yield Known(values, recipe.seed, outcome, size)
 
 
 def _values(recipe: Recipe, plan: Plan) -> dict[str, Value]:

@@ -63,6 +63,7 @@ def foretold(recipe: Recipe, plan: Plan, gp: GaussianProcess) -> dict[str, Any]:
     return {
         "study": plan.study.name,
         "measured": len(gp.table),
+        **({} if (sizes := plan.problem.fidelity) is None else {"size": {sizes.name: sizes.target}}),
         "values": values,
         "outside": bool(notes),
         "notes": notes,
@@ -149,9 +150,11 @@ def within(space: Space, values: dict[str, Value]) -> tuple[dict[str, Value], li
 def elsewhere(plan: Plan, recipe: Recipe, values: dict[str, Value]) -> list[str]:
     """Say what else of the recipe differs from all that the study made."""
     made = plan.recipe_at(values, recipe.seed).flat()
-    averaged = () if plan.draws is None else plan.draws.names
+    averaged, sizes = () if plan.draws is None else plan.draws.names, plan.problem.fidelity
     return [
-        f"{name} is {value}, but was {made.get(name)} in all that was learned from: its effect is unknown."
+        f"{name} is {value}, but what is foretold is for {sizes.target:g}."
+        if sizes is not None and name == sizes.name
+        else f"{name} is {value}, but was {made.get(name)} in all that was learned from: its effect is unknown."
         for name, value in recipe.flat().items()
         if name not in averaged and not _same(made.get(name), value)
     ]

@@ -150,10 +150,18 @@ def show_cost(value: dict[str, Any]) -> None:
         return
     done = f" ({value['done']} are done)" if value.get("done") else ""
     click.echo(f"Simulations: {value['simulations']}{done}, {value['beads']} beads each")
+    if "sizes" in value:
+        click.echo(_sizes(value["sizes"], value["simulations"]))
     if "missing" in value:
         click.echo(f"Stages to make: {', '.join(value['missing'])}")
     click.echo(f"Computing: {number(value['core_hours'])} core-hours, about {_duration(value['wall_s'])}")
     click.echo(f"Estimate from {value['basis']}; nothing was simulated.")
+
+
+def _sizes(sizes: dict[str, Any], simulations: int) -> str:
+    target, *cheaper = sizes["shares"]
+    said = ", ".join(f"one of {size} um counts {sizes['shares'][size]:.2g} of a proposal" for size in cheaper)
+    return f"Sizes: {sizes['input']} {target} um decides; {said}, so there may be more than {simulations}"
 
 
 def _duration(seconds: float) -> str:

@@ -37,6 +37,7 @@ from mesoforge.experiments.report_parts import (
     reproduction,
     shown,
 )
+from mesoforge.experiments.sizing import size_words
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.view import shift_words, tied, trial_key
 from mesoforge.experiments.work import electrode_name
@@ -169,6 +170,7 @@ def _question(found: Json, plan: Plan) -> str:
     variables = [_varied(one) for one in plan.problem.space.variables]
     aims = items(found["aims"]) if found["aims"] else paragraph("The space was sampled, without an aim.")
     varied = table(("input", "from", "to", "scale"), variables) + items(tied(plan.problem.space))
+    varied += paragraph(f"Sizes: {size_words(plan.problem.fidelity)}.") if plan.problem.fidelity else ""
     note = (plan.study.note or "(the study has no note)").split("\n\n")
     said = "".join(paragraph(part, "lead") for part in note)
     shifts = {name: (one["mean"], one["sd"]) for name, one in found["shifts"].items()}
@@ -291,12 +293,14 @@ def _trials(campaign: Campaign, plan: Plan) -> str:
         (
             trial_key(one.number),
             one.origin,
+            *([] if one.fidelity is None else [f"{one.fidelity:g}"]),
             *(input_text(n, v) for n, v in one.values.items()),
             *_came(one.outcome, names),
         )
         for one in ended
     ]
-    inputs = [label(name) for name in plan.problem.space.names]
+    sizes = [] if plan.problem.fidelity is None else [plan.problem.fidelity.name]
+    inputs = [label(name) for name in (*sizes, *plan.problem.space.names)]
     reasons = [
         f"{trial_key(trial.number)}: {trial.outcome.kind} in {trial.outcome.stage}: {trial.outcome.reason}"
         for trial in ended

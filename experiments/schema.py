@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mesoforge.experiments.rates import AT_1C, PATTERN, property_of
+from mesoforge.experiments.sizing import SIDE
 from mesoforge.experiments.study import Study
 from mesoforge.optimize.problem import Budget
 from mesoforge.optimize.strategies import STRATEGIES
@@ -45,6 +46,7 @@ def study_schema() -> Json:
     fields["constraints"]["patternProperties"] = {f"^{PATTERN}$": _limit(AT_1C[0])}
     counts = {name: {"type": "integer", "minimum": 0} for name in Budget.__dataclass_fields__}
     fields["budget"] = _listed(fields["budget"], counts)
+    fields["fidelity"] = _listed(fields["fidelity"], {SIDE: {"type": "array", "items": _NUMBER, "minItems": 2}})
     fields["strategy"]["enum"] = sorted(STRATEGIES)
     said = {"description": fields["where"]["description"]}
     fields["where"] = said | {"anyOf": [{"$ref": "#/$defs/Where"}, {"type": "string"}]}

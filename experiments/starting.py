@@ -58,6 +58,7 @@ budget:                          # simulations
 # stop: hypervolume gained less than 1 % over 8 simulations     # ends the proposals before the budget is spent
 # repeat: true                   # measure a recipe again where that tells more than a new one
 # reuse: true                    # go on from a coating made before where that gains more for its cost
+# fidelity: {volume.side: [12, 16]}   # small volumes are learned from where that gains more; the last size decides
 # average_over: mlruns/calibrations/NAME/posterior.csv            # each simulation draws its force field from it
 # start_from_known: false        # a new study begins with what was made before, unless told not to
 strategy: botorch                # or thompson (many workers), optuna-tpe, optuna-nsga2, optuna-gp, sobol, random

@@ -16,9 +16,11 @@ from mesoforge.experiments.draws import Draws
 from mesoforge.experiments.layout import lay_down
 from mesoforge.experiments.rates import AT_1C, engine, property_of
 from mesoforge.experiments.record import check_study_name
+from mesoforge.experiments.sizing import SIDE, check_not_varied, fidelity_of, sized
 from mesoforge.experiments.staging import stages_of
 from mesoforge.experiments.units import quantity
 from mesoforge.experiments.where import Where
+from mesoforge.optimize.fidelity import check_fidelity
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.sequence import sobol_points
@@ -83,6 +85,8 @@ class Study(Record):
     """Whether a measured recipe is proposed once more, with a new seed, where that tells more than a new one."""
     reuse: bool = False
     """Whether a proposal may go on from a slurry or coating made before, where that gains more for its cost."""
+    fidelity: dict[str, Any] = Field(default_factory=dict)
+    """Sizes to simulate in, ``{volume.side: [12, 18]}``: small volumes are learned from, the last size decides."""
     average_over: str | None = None
     """Path of a calibration's ``posterior.csv``: each simulation draws its force field from it, by its seed."""
     strategy: str = "botorch"
@@ -116,7 +120,9 @@ class Plan:
             InputError: one sentence on the first thing that is wrong.
         """
         self.study, self.kind = study, kind
-        self.base = _base(study, folder)
+        given = _base(study, folder)
+        fidelity = fidelity_of(study.fidelity, given, kind)
+        self.base = sized(given, fidelity)
         laid = lay_down(study, kind, _budget(study), folder)
         self.stop = None if study.stop is None else stop(study.stop)
         self.draws = None if study.average_over is None else Draws.read((folder / study.average_over).absolute())
@@ -135,11 +141,15 @@ class Plan:
             | ({} if self.draws is None else {"average_over": self.draws.digest}),
             plan=laid.plan,
             stages=stages_of(self.base, laid.space),
+            fidelity=fidelity,
         )
         self.points = laid.points
         proposing = strategy(study.strategy)
         if study.reuse and kind == "optimize":
-            check_reuse(self.problem.stages, proposing, study.strategy)
+            check_reuse(self.problem.stages, proposing, study.strategy, fidelity)
+        if fidelity is not None:
+            check_fidelity(fidelity, laid.budget.start, proposing, study.strategy)
+            check_not_varied(fidelity, laid.space)
         self._check_objectives()
         self._check_limits()
         self._check_draws()
@@ -147,12 +157,13 @@ class Plan:
 
     def recipe(self, trial: Trial) -> Recipe:
         """Return the recipe of a trial."""
-        return self.recipe_at(trial.values, trial.seed)
+        return self.recipe_at(trial.values, trial.seed, trial.fidelity)
 
-    def recipe_at(self, values: Mapping[str, Value], seed: int) -> Recipe:
-        """Return the base recipe with the design variables and the seed given."""
+    def recipe_at(self, values: Mapping[str, Value], seed: int, size: float | None = None) -> Recipe:
+        """Return the base recipe with the design variables and the seed given; in the size that decides, or another."""
         nature = {} if self.draws is None else self.draws.of(seed)
-        return self.base.with_values({**nature, **self.problem.space.complete(values), "seed": seed})
+        other = {} if size is None else {SIDE: size}
+        return self.base.with_values({**nature, **self.problem.space.complete(values), **other, "seed": seed})
 
     def chosen(self, one: Variable, value: Value) -> Value:
         """Return a variable's value as the study says it: a material has a name in files and another in recipes."""
@@ -243,12 +254,14 @@ class Plan:
             self._check_recipe({variable.name: value for variable, value in zip(variables, corner, strict=True)})
 
     def _check_recipe(self, values: Mapping[str, Value]) -> None:
-        space = self.problem.space
-        try:
-            self.base.with_values(space.complete(values) if space.derived else values)
-        except InputError as error:
-            reached = " and ".join(f"'{name}' {_short(value)}" for name, value in values.items())
-            raise InputError(f"the variables reach {reached}, which no recipe allows: {error}") from None
+        space, fidelity = self.problem.space, self.problem.fidelity
+        complete = space.complete(values) if space.derived else values
+        for size in [{}] if fidelity is None else [{fidelity.name: value} for value in fidelity.values]:
+            try:
+                self.base.with_values({**complete, **size})
+            except InputError as error:
+                reached = " and ".join(f"'{name}' {_short(value)}" for name, value in {**values, **size}.items())
+                raise InputError(f"the variables reach {reached}, which no recipe allows: {error}") from None
 
 
 def load_study(path: Path, kind: Kind, changes: Mapping[str, Any]) -> Plan:

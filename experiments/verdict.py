@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from mesoforge.experiments.study import Plan
 from mesoforge.experiments.view import aim, best_row, trial_key, validation
 from mesoforge.optimize.baselines import nearest
 from mesoforge.optimize.campaign import Campaign
+from mesoforge.optimize.fidelity import Fidelity, counts
 from mesoforge.optimize.reach import unreached
 from mesoforge.optimize.trial import Failed, Measured, Trial
 from mesoforge.physics.balance import foretold
@@ -30,6 +32,7 @@ def verdict(plan: Plan, campaign: Campaign) -> Json:
         "phase": campaign.phase,
         "aims": [*map(aim, wanted.each), *map(str, wanted.limits.each)],
         "measured": len(campaign.measured),
+        **({} if plan.problem.fidelity is None else {"sizes": _sizes(plan.problem.fidelity, campaign)}),
         "failed": [_failure(trial) for trial in campaign.ended if isinstance(trial.outcome, Failed)],
         "pending": [trial_key(trial.number) for trial in campaign.pending],
         "stopped": _stopped(plan, campaign),
@@ -40,11 +43,18 @@ def verdict(plan: Plan, campaign: Campaign) -> Json:
         "winner": winner(campaign),
         "best": [best_row(one, campaign) for one in campaign.confirmed()],
         "shifts": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in campaign.shifts.items()},
-        "unreached": unreached(campaign.objectives, campaign.trials)
+        "unreached": unreached(campaign.objectives, campaign.counted)
         if campaign.phase in ("confirmations", "done")
         else [],
         "confirmations": [_confirmation(trial, plan, campaign) for trial in campaign.measured if _confirms(trial)],
     }
+
+
+def _sizes(fidelity: Fidelity, campaign: Campaign) -> Json:
+    """Say which size decides, and how many electrodes of each were measured."""
+    made = Counter(trial.fidelity for trial in campaign.measured)
+    measured = {f"{value:g}": made[value] for value in fidelity.values}
+    return {"input": fidelity.name, "decides": fidelity.target, "measured": measured}
 
 
 def winner(campaign: Campaign) -> str | None:
@@ -65,11 +75,12 @@ def write_verdict(found: Json, plan: Plan, campaign: Campaign, folder: Path) -> 
     if len(wanted) and campaign.measured:
         fitted = campaign.surrogate()
         gp = fitted if isinstance(fitted, GaussianProcess) else None
+        counted = [trial for trial in campaign.trials if counts(plan.problem.fidelity, trial)]
         front = {trial.number: _spread(trial, plan, gp) for trial in campaign.pareto()}
-        pareto_front(campaign.trials, _goals(plan, campaign), front, folder / "pareto_front")
+        pareto_front(counted, _goals(plan, campaign), front, folder / "pareto_front")
         prediction_against_physics(campaign.trials, wanted.outputs, folder / "prediction_against_physics")
         hypervolume_chart(campaign, folder / "hypervolume")
-        parallel_coordinates(campaign.trials, *axes_of(campaign), front, folder / "parallel_coordinates")
+        parallel_coordinates(counted, *axes_of(campaign), front, folder / "parallel_coordinates")
         if gp is not None:
             _draw_learned(plan, campaign, gp, folder)
 
@@ -138,7 +149,7 @@ def _row(trial: Trial, names: tuple[str, ...]) -> Json:
 def _confirmation(trial: Trial, plan: Plan, campaign: Campaign) -> Json:
     """Set a confirmation beside what was foretold of it, by the surrogate and by those who need none."""
     others = [one for one in campaign.trials if one.number != trial.confirms and one.number < trial.number]
-    explored = [one for one in others if one.confirms is None]
+    explored = [one for one in others if one.confirms is None and counts(plan.problem.fidelity, one)]
     known = any(isinstance(one.outcome, Measured) for one in explored)
     neighbour = nearest(plan.problem.space, explored, trial.values) if known else {}
     balance = foretold(plan.recipe(trial))
@@ -169,13 +180,15 @@ def _write_table(plan: Plan, campaign: Campaign, path: Path) -> None:
             for name in trial.outcome.properties
         }
     )
+    sizes = [] if plan.problem.fidelity is None else [plan.problem.fidelity.name]
+    inputs = plan.problem.space.names
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["trial", "origin", "confirms", "reuses", "seed", "state", *plan.problem.space.names, *names])
+        table.writerow(["trial", "origin", "confirms", "reuses", "seed", "state", *sizes, *inputs, *names])
         for trial in sorted(campaign.ended, key=lambda one: one.number):
             found = trial.outcome.properties if isinstance(trial.outcome, Measured) else {}
             state = "measured" if found else getattr(trial.outcome, "kind", "")
-            place = [trial.values[name] for name in plan.problem.space.names]
+            place = [*([trial.fidelity] if sizes else []), *(trial.values[name] for name in inputs)]
             kin = ["" if one is None else one for one in (trial.confirms, trial.reuses)]
             cells = [found.get(name, "") for name in names]
             table.writerow([trial.number, trial.origin, *kin, trial.seed, state, *place, *cells])

@@ -12,6 +12,7 @@ from mesoforge import __version__
 from mesoforge.experiments.heap import give_back
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.record import CampaignView, ElectrodeRun, Status, finite
+from mesoforge.experiments.sizing import size_words
 from mesoforge.experiments.study import Plan
 from mesoforge.experiments.tracking import Tracker, TrackingError
 from mesoforge.experiments.work import electrode_name, portrait_files
@@ -81,7 +82,8 @@ def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignVie
     checks = [f"metrics.pred/{name}_mean" for name in problem.objectives.outputs]
     flags = [*(["metrics.pareto"] if checks else []), *(["metrics.feasible"] if problem.objectives.limits.each else [])]
     first = campaign.trials[0].asked_at if campaign.trials else time.time()
-    params: dict[str, Any] = {"strategy": study.strategy, "seed": study.seed} | {
+    sizes = {} if problem.fidelity is None else {"fidelity": size_words(problem.fidelity)}
+    params: dict[str, Any] = {"strategy": study.strategy, "seed": study.seed, **sizes} | {
         f"budget.{part}": getattr(problem.budget, part) for part in ("start", "proposed", "confirmations")
     }
     return CampaignView(
@@ -98,6 +100,7 @@ def campaign_view(plan: Plan, campaign: Campaign, status: Status) -> CampaignVie
 def _note(plan: Plan, campaign: Campaign) -> str:
     variables = "\n".join(f"- `{one}`" for one in plan.problem.space.variables)
     variables += "".join(f"\n- {words}" for words in tied(plan.problem.space))
+    variables += f"\n- {size_words(plan.problem.fidelity)}" if plan.problem.fidelity else ""
     wanted = plan.problem.objectives
     aims = (
         "\n".join(f"- {one}" for one in (*map(aim, wanted.each), *map(str, wanted.limits.each)))

@@ -55,7 +55,7 @@ class Tally:
     def total(self) -> int:
         """Trials of the whole budget; those that took a share of it leave room for more."""
         budget = self.campaign.problem.budget
-        spared = math.floor(sum(1 - trial.share for trial in self.campaign.trials))
+        spared = math.floor(self.campaign.spared)
         return budget.explored + budget.confirmations * budget.replicates + spared
 
     @property

@@ -13,6 +13,7 @@ import numpy as np
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.confirmed import Confirmed, confirmed
+from mesoforge.optimize.fidelity import Fidelity, Offers, Weighing, check_fidelity, counts, levels
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.learning import (
     estimates,
@@ -36,7 +37,7 @@ from mesoforge.optimize.strategies import strategy as strategy_named
 from mesoforge.optimize.strategies.sobol import SOBOL
 from mesoforge.optimize.trial import Failed, Measured, Origin, Outcome, Trial, Value
 from mesoforge.optimize.view import NoProposal, View
-from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
+from mesoforge.surrogate.table import Array, Builder, Groups, Surrogate, Table
 
 Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
 
@@ -72,6 +73,10 @@ class Campaign(Ledger):
     more for its cost than a trial of its own: the problem's ``stages`` say what can be shared. Such a trial takes its
     share of the budget. The surrogate knows which trials share a slurry's error.
 
+    Where the problem has a ``fidelity`` the start is made in all its sizes, and each proposal in the one that is
+    expected to gain most for its cost; cheaper ones take their share of the budget. The surrogate learns from all of
+    them and foretells the target. Hypervolume, Pareto set, stopping rule and confirmations are of the target alone.
+
     Raises:
         InputError: The journal is of another problem, its budget was larger, or nothing can be reused.
     """
@@ -92,7 +97,9 @@ class Campaign(Ledger):
         check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
         if reuse:
-            check_reuse(problem.stages, self._strategy, strategy)
+            check_reuse(problem.stages, self._strategy, strategy, problem.fidelity)
+        if problem.fidelity is not None:
+            check_fidelity(problem.fidelity, problem.budget.start, self._strategy, strategy)
         self._reuse = reuse
         self._last_learned: tuple[tuple[int, ...], Surrogate] | None = None
         super().__init__(problem, journal)
@@ -131,8 +138,8 @@ class Campaign(Ledger):
         return tuple(trial for trial, best in zip(known, pareto_mask(self._scores(known)), strict=True) if best)
 
     def feasible(self, trials: Iterable[Trial] | None = None) -> tuple[Trial, ...]:
-        """Return the measured trials that keep every limit, of all or of some."""
-        known = self.measured if trials is None else measured(trials)
+        """Return the measured trials that count and keep every limit, of all or of some."""
+        known = self.counted if trials is None else self._counted(trials)
         kept = self.objectives.feasible(properties(self.problem, known))
         return tuple(trial for trial, good in zip(known, kept, strict=True) if good)
 
@@ -197,15 +204,20 @@ class Campaign(Ledger):
         self._record(ended(number, outcome, self._clock()))
         self._freeze_reference()
 
-    def know(self, values: Mapping[str, Value], seed: int, outcome: Measured) -> None:
+    def know(self, values: Mapping[str, Value], seed: int, outcome: Measured, fidelity: float | None = None) -> None:
         """Record a trial that was made before this campaign: it is learned from, and counts against no budget.
 
+        ``fidelity`` is its size where there are several; without it, the one that decides.
+
         Raises:
-            InputError: The values are outside the space, or an output is missing.
+            InputError: The values are outside the space, an output is missing, or the size is none of the problem's.
         """
         self.problem.space.to_unit(values)
         self.problem.objectives.row(outcome.properties)
         trial = Trial(len(self._trials), "known", dict(values), seed, self._clock())
+        if (sizes := self.problem.fidelity) is not None:
+            level = 0 if fidelity is None else sizes.level(fidelity)
+            trial = replace(trial, fidelity=sizes.value(level), share=sizes.shares(self.trials)[level])
         self._record(asked(trial, self._strategy_name))
         self.tell(trial.number, outcome)
 
@@ -241,7 +253,7 @@ class Campaign(Ledger):
     def _freeze_reference(self) -> None:
         start = self._explored()[: self.problem.budget.start]
         waiting = len(start) < self.problem.budget.start or any(trial.pending for trial in start)
-        known = measured(start) if len(measured(start)) >= LEAST_TO_LEARN else self.measured
+        known = found if len(found := self._counted(start)) >= LEAST_TO_LEARN else self.counted
         if self._names and self._reference is None and not waiting and len(known) >= LEAST_TO_LEARN:
             point = reference_point(self.objectives, properties(self.problem, known))
             self._record({"event": "reference", "scores": dict(zip(self._names, point.tolist(), strict=True))})
@@ -254,19 +266,23 @@ class Campaign(Ledger):
             trial = self._trial("sample", self.problem.space.to_unit(planned.values))
             seed = trial.seed if planned.seed_of is None else self.problem.trial_seed(planned.seed_of)
             return replace(trial, values=dict(planned.values), seed=seed)
-        return self._trial("sobol", SOBOL.propose(self._view(None)))
+        sizes, number = self.problem.fidelity, len(self._explored())
+        level = sizes.of_start(number) if sizes and number < self.problem.budget.start else 0
+        return self._trial("sobol", SOBOL.propose(self._view(None)), None, level)
 
     def _proposal(self) -> Trial | None:
         if self._explored_all() or self._stopped():
             return None
-        if len(self.measured) < LEAST_TO_LEARN:
+        if len(self.counted) < LEAST_TO_LEARN:
             return None if self.pending else self._start()
         view = self._view(self.surrogate())
-        point, branch = self._proposed(view)
+        point, branch, level = self._proposed(view)
         if point is None or not view.admissible(point):
             return self._trial("sobol", stand_in(view), view.surrogate)
         if branch is not None:
             return self._going_on(point, branch, view)
+        if level:
+            return self._trial(self._strategy.origin, point, view.surrogate, level)
         return self._again(point, view) or self._trial(self._strategy.origin, point, view.surrogate)
 
     def _going_on(self, point: Array, branch: Branch, view: View) -> Trial:
@@ -294,25 +310,31 @@ class Campaign(Ledger):
         if chosen is None:
             return None
         trial = self._trial("repeat", view.X[rows[chosen]], view.surrogate)
-        return replace(trial, values=self.measured[rows[chosen]].values)
+        return replace(trial, values=self.counted[rows[chosen]].values)
 
-    def _proposed(self, view: View) -> tuple[Array | None, Branch | None]:
-        """Return the strategy's point, and what it goes on from if anything; no point where the numerics failed."""
+    def _proposed(self, view: View) -> tuple[Array | None, Branch | None, int]:
+        """Return the strategy's point, what it goes on from if anything, and its level; no point if numerics failed."""
         try:
+            if self.problem.fidelity is not None:
+                point, level = cast("Weighing", self._strategy).propose_at(view, self._offers(self.problem.fidelity))
+                return view.pulled(point), None, level
             if self._reuse:
                 found = reusable(cast("Stages", self.problem.stages), self.problem.space, self.trials)
                 point, branch = cast("Sparing", self._strategy).propose_among(view, found)
-                return (view.pulled(point) if branch is None else point), branch
-            return view.pulled(self._strategy.propose(view)), None
+                return (view.pulled(point) if branch is None else point), branch, 0
+            return view.pulled(self._strategy.propose(view)), None, 0
         except NoProposal:
-            return None, None
+            return None, None, 0
+
+    def _offers(self, fidelity: Fidelity) -> Offers:
+        running = cast("Groups", levels(fidelity, self.pending))
+        return Offers(fidelity.shares(self.trials), np.column_stack([points(self.problem, self.pending), running]))
 
     def _confirmation(self) -> Trial | None:
         if not self._confirmations_left():
             return None
-        known = measured(self._first())
-        surrogate = self._learned(known)
-        number = self._to_confirm(known, surrogate)
+        surrogate = self._learned(measured(self._first()))
+        number = self._to_confirm(self._counted(self._first()), surrogate)
         point = self.problem.space.to_unit(self._trials[number].values)
         return replace(self._trial("confirm", point, surrogate), values=self._trials[number].values, confirms=number)
 
@@ -334,11 +356,16 @@ class Campaign(Ledger):
         Y = surrogate.predict(around.reshape(-1, X.shape[1]))[0]
         return in_order(standing(self.objectives, Y, AROUND), self._reference_or_inferred(Y))
 
-    def _trial(self, origin: Origin, point: Array, surrogate: Surrogate | None = None) -> Trial:
+    def _trial(self, origin: Origin, point: Array, surrogate: Surrogate | None = None, level: int = 0) -> Trial:
         number = len(self._trials)
         values = self.problem.space.from_unit(point)
-        prediction = {} if surrogate is None else estimates(self.problem, surrogate, self.problem.space.to_unit(values))
-        return Trial(number, origin, values, self.problem.trial_seed(number), self._clock(), prediction)
+        here = self.problem.space.to_unit(values)
+        prediction = {} if surrogate is None else estimates(self.problem, surrogate, here, level=level)
+        trial = Trial(number, origin, values, self.problem.trial_seed(number), self._clock(), prediction)
+        sizes = self.problem.fidelity
+        if sizes is None:
+            return trial
+        return replace(trial, fidelity=sizes.value(level), share=sizes.shares(self.trials)[level])
 
     # What they need
 
@@ -347,8 +374,16 @@ class Campaign(Ledger):
 
     @property
     def spent(self) -> float:
-        """What start and proposals took of the budget, in whole electrodes: one that reuses stages counts its share."""
-        return math.fsum(trial.share for trial in self._explored())
+        """What start and proposals took of the budget, in whole electrodes.
+
+        A proposal that reuses stages, or is made in a cheaper size, counts its share; a trial of the start counts one.
+        """
+        return len(self._explored()) - self.spared
+
+    @property
+    def spared(self) -> float:
+        """What proposals left of the budget, in whole electrodes: by reusing stages, or in a cheaper size."""
+        return math.fsum(1 - trial.share for trial in self._explored() if trial.origin != "sobol")
 
     def _explored_all(self) -> bool:
         return self.spent > self.problem.budget.explored - LEAST_SHARE
@@ -357,9 +392,11 @@ class Campaign(Ledger):
         """Say whether the stopping rule holds, of what was explored until the confirmations began."""
         if self._stop is None or self._reference is None:
             return False
-        numbers = [number for number in self._ended if self._trials[number].confirms is None]
-        after = len(numbers) - self.problem.budget.start - len(self._first()) + len(self._explored())
-        met = sum(self._meets(trial) for trial in self.measured if trial.confirms is None)
+        fidelity = self.problem.fidelity
+        numbers = [trial.number for trial in self.ended if trial.confirms is None and counts(fidelity, trial)]
+        proposals = {trial.number for trial in self._explored()[self.problem.budget.start :]}
+        after = len(proposals.intersection(numbers))
+        met = sum(self._meets(trial) for trial in self.counted if trial.confirms is None)
         return self._stop.reached(after, lambda ago: self._volume(numbers[: len(numbers) - ago]), met)
 
     def _meets(self, trial: Trial) -> bool:
@@ -370,21 +407,24 @@ class Campaign(Ledger):
         """Return all trials but confirmations."""
         return tuple(trial for trial in self.trials if trial.confirms is None)
 
+    def _counted(self, trials: Iterable[Trial]) -> tuple[Trial, ...]:
+        return tuple(trial for trial in measured(trials) if counts(self.problem.fidelity, trial))
+
     def _confirmed(self) -> Counter[int]:
         return Counter(trial.confirms for trial in self.trials if trial.confirms is not None)
 
     def _confirmations_left(self) -> int:
         budget = self.problem.budget
-        recipes = min(budget.confirmations, len(measured(self._first())))
+        recipes = min(budget.confirmations, len(self._counted(self._first())))
         return max(recipes * budget.replicates - self._confirmed().total(), 0)
 
     def _view(self, surrogate: Surrogate | None) -> View:
-        Y = properties(self.problem, self.measured)
+        Y = properties(self.problem, self.counted)
         number = len(self._trials) - sum(trial.origin == "known" for trial in self.trials)
         return View(
             space=self.problem.space,
             objectives=self.objectives,
-            X=points(self.problem, self.measured),
+            X=points(self.problem, self.counted),
             Y=Y,
             pending=points(self.problem, self.pending),
             failed=points(self.problem, [trial for trial in self.trials if trial.failed_in_physics]),
@@ -396,8 +436,14 @@ class Campaign(Ledger):
             surrogate=surrogate,
             viability=viability(self.problem, self.trials),
             tolerances=self.problem.tolerances or None,
-            groups=groups(self.problem, self.measured, self._reuse),
+            groups=groups(self.problem, self.counted, self._reuse),
+            known=self._likenesses(),
         )
+
+    def _likenesses(self) -> Table | None:
+        """Return all that was measured as training data, where it is of several sizes."""
+        few = self.problem.fidelity is None or len(self.measured) < LEAST_TO_LEARN
+        return None if few else training_table(self.problem, self.measured)
 
     def _reference_or_inferred(self, Y: Array) -> Array:
         if self._reference is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from mesoforge.optimize.fidelity import levels
 from mesoforge.optimize.problem import Problem
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
@@ -18,6 +19,7 @@ from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 from mesoforge.surrogate.validation import least_sd
 
 if TYPE_CHECKING:
+    from mesoforge.surrogate.gp import GaussianProcess
     from mesoforge.surrogate.viability import Viability
 
 TRIES = 64  # Sobol points that may stand in for a proposal that is not admissible
@@ -54,11 +56,15 @@ def groups(problem: Problem, known: tuple[Trial, ...], reuse: bool = False) -> G
 
 
 def training_table(problem: Problem, known: tuple[Trial, ...], reuse: bool = False) -> Table:
-    """Return measured trials as training data, with their slurries, and the noise that enough replicates show."""
+    """Return measured trials as training data, with their slurries, and the noise that enough replicates show.
+
+    Where trials are of several sizes, the noise of each is inferred along.
+    """
     outputs, categories = problem.objectives.outputs, problem.space.categories
-    shared = groups(problem, known, reuse)
-    table = Table(points(problem, known), properties(problem, known), outputs, categories=categories, groups=shared)
-    if len({tuple(trial.values.values()) for trial in known}) == len(known):
+    shared, sizes = groups(problem, known, reuse), levels(problem.fidelity, known)
+    X, Y = points(problem, known), properties(problem, known)
+    table = Table(X, Y, outputs, categories=categories, groups=shared, levels=sizes)
+    if sizes is not None or len({tuple(trial.values.values()) for trial in known}) == len(known):
         return table
     from mesoforge.surrogate.replicates import with_known_noise
 
@@ -76,11 +82,17 @@ def viability(problem: Problem, trials: tuple[Trial, ...]) -> Viability | None:
     return fit_viability(points(problem, worked), points(problem, failed), problem.space.categories)
 
 
-def estimates(problem: Problem, surrogate: Surrogate, point: Array, group: int | None = None) -> dict[str, Estimate]:
+def estimates(
+    problem: Problem, surrogate: Surrogate, point: Array, group: int | None = None, level: int = 0
+) -> dict[str, Estimate]:
     """Return what is foretold of one new electrode at a point (d,), by output, never surer than leave-one-out.
 
-    With ``group`` it is made of that slurry of the surrogate's table.
+    With ``group`` it is made of that slurry of the surrogate's table, with ``level`` in the cheaper size of that level.
     """
+    if level:
+        from mesoforge.surrogate.likeness import at_level
+
+        surrogate = at_level(cast("GaussianProcess", surrogate), level)
     means, sds, least = _foretold(surrogate, point, group)
     cautious = np.maximum(sds[0], least)
     pairs = zip(means[0].tolist(), cautious.tolist(), strict=True)

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.fidelity import counts
 from mesoforge.optimize.journal import FORMAT, Event, Journal
 from mesoforge.optimize.learning import measured
 from mesoforge.optimize.problem import Budget, OtherProblemError, Problem, check_extension, difference
@@ -50,6 +51,11 @@ class Ledger:
     def measured(self) -> tuple[Trial, ...]:
         """Trials that have properties, by number."""
         return measured(self.trials)
+
+    @property
+    def counted(self) -> tuple[Trial, ...]:
+        """Those of them that count, by number: made in the size that decides, where there are several."""
+        return tuple(trial for trial in self.measured if counts(self.problem.fidelity, trial))
 
     @property
     def ended(self) -> tuple[Trial, ...]:
@@ -120,7 +126,8 @@ class Ledger:
 
     def _check_problem(self, first: Event) -> None:
         given = self.problem.definition()
-        if found := difference({key: first.get(key, "absent") for key in given}, given):
+        keys = dict.fromkeys([*given, *({"fidelity"} & set(first))])
+        if found := difference({key: first.get(key, "absent") for key in keys}, given):
             raise OtherProblemError(
                 f"{self._journal.path} holds another problem: {found}; "
                 "give this study a name of its own, or restore what it was"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.fidelity import Fidelity
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.stages import Stages
@@ -64,7 +65,8 @@ class Problem:
     """A campaign's definition; ``context`` holds whatever else its outcomes depend on, such as the fixed recipe.
 
     The first trials of the start are those of ``plan``; the rest are a Sobol sequence.
-    With ``tolerances`` of inputs, what is best is so on average over them. ``stages`` say what trials can share.
+    With ``tolerances`` of inputs, what is best is so on average over them. ``stages`` say what trials can share. With
+    ``fidelity`` trials may be made in several sizes, of which one decides.
 
     Raises:
         InputError: The seed is no whole number from 0.
@@ -79,6 +81,7 @@ class Problem:
     plan: tuple[Planned, ...] = ()
     tolerances: Tolerances | None = None
     stages: Stages | None = None
+    fidelity: Fidelity | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -87,12 +90,14 @@ class Problem:
     def definition(self) -> dict[str, object]:
         """Return all that must stay the same for a journal to be continued, ready for JSON."""
         limits = self.objectives.limits.to_mapping()
+        sizes = {} if self.fidelity is None else {self.fidelity.name: list(self.fidelity.values)}
         return {
             "variables": {"order": list(self.space.names), **self.space.to_mapping()},
             "objectives": {"order": list(self.objectives.names), **self.objectives.to_mapping()},
             **({"constraints": limits} if limits else {}),
             **self.space.ties,
             **({"tolerances": self.tolerances.to_mapping()} if self.tolerances else {}),
+            **({"fidelity": sizes} if sizes else {}),
             "seed": self.seed,
             "context": dict(self.context),
         }

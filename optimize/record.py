@@ -12,12 +12,14 @@ from mesoforge.optimize.trial import Estimate, Failed, Measured, Outcome, Trial
 ASKED = ("number", "origin", "values", "seed", "asked_at", "prediction", "confirms")
 REUSED = ("reuses", "share")
 """What only the event of a trial holds that goes on from another."""
+SIZED = ("fidelity", "share")
+"""What only the event of a trial holds whose campaign has several sizes."""
 
 
 def asked(trial: Trial, strategy: str) -> Event:
     """Return the event of a trial that was asked, and by which strategy."""
     fields = asdict(trial)
-    keys = ASKED if trial.reuses is None else ASKED + REUSED
+    keys = ASKED + (() if trial.reuses is None else REUSED) + (() if trial.fidelity is None else SIZED)
     return {"event": "ask", "strategy": strategy, **{key: fields[key] for key in keys}}
 
 
@@ -29,7 +31,7 @@ def ended(number: int, outcome: Outcome, at: float) -> Event:
 
 def trial_of(event: Event) -> Trial:
     """Return the pending trial of an ``ask`` event."""
-    fields = {key: event[key] for key in ASKED} | {key: event[key] for key in REUSED if key in event}
+    fields = {key: event[key] for key in ASKED} | {key: event[key] for key in REUSED + SIZED if key in event}
     estimates = cast("Mapping[str, Mapping[str, float]]", event["prediction"])
     fields["prediction"] = {name: Estimate(**estimate) for name, estimate in estimates.items()}
     return Trial(**cast("dict[str, Any]", fields))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.fidelity import Fidelity
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Failed, Measured, Trial, Value
 from mesoforge.surrogate.table import Array, Groups
@@ -54,7 +55,8 @@ class Stages:
 
     def key(self, trial: Trial, cut: int) -> tuple[Value, ...]:
         """Return what a trial's stages before ``cut`` are made of."""
-        return (trial.seed, *(trial.values[name] for name in self.shared(cut)))
+        size = () if trial.fidelity is None else (trial.fidelity,)
+        return (trial.seed, *(trial.values[name] for name in self.shared(cut)), *size)
 
     def cost_from(self, cut: int, trials: Iterable[Trial]) -> float:
         """Return the cost of the stages from ``cut`` on as a share of all: by medians of what trials told."""
@@ -137,12 +139,17 @@ def reusable(stages: Stages, space: Space, trials: Sequence[Trial]) -> Reuse:
     return Reuse(tuple(branches.values()), groups[measured], groups[pending])
 
 
-def check_reuse(stages: Stages | None, strategy: object, name: str) -> None:
+def check_reuse(stages: Stages | None, strategy: object, name: str, fidelity: Fidelity | None = None) -> None:
     """Refuse to go on from what was made before where nothing can be, or where the strategy cannot weigh it.
 
     Raises:
-        InputError: Every variable is an input of the first stage, or the strategy knows no costs.
+        InputError: Every variable is an input of the first stage, the strategy knows no costs, or sizes differ too.
     """
+    if fidelity is not None:
+        raise InputError(
+            f"reuse is true and fidelity has several {fidelity.name}, but only one of both can be weighed by its cost: "
+            "drop reuse or fidelity"
+        )
     if not hasattr(strategy, "propose_among"):
         raise InputError(f"reuse is true, but the strategy {name!r} weighs no costs: use botorch, or drop reuse")
     if stages is None or not stages.cuts:

@@ -49,7 +49,8 @@ class Trial:
     """One trial: ``values`` in user units by variable; ``confirms`` is the trial that it repeats with a new seed.
 
     ``reuses`` is the trial whose first stages it goes on from, with its seed; ``share`` is what is left to make, of the
-    cost of a whole electrode as it was known when the trial was asked: so much of the budget it takes.
+    cost of a whole electrode as it was known when the trial was asked: so much of the budget it takes. ``fidelity`` is
+    the size that it is made in, where a campaign has several; a cheaper one takes its share too.
     """
 
     number: int
@@ -63,6 +64,7 @@ class Trial:
     ended_at: float | None = None
     reuses: int | None = None
     share: float = 1.0
+    fidelity: float | None = None
 
     @property
     def pending(self) -> bool:

@@ -30,7 +30,8 @@ class View:
     (f, d) the points that are running and where physics failed. ``number`` is the trial to propose, ``seed`` is fresh
     for it, ``campaign_seed`` is not; ``start`` trials filled the space; ``reference`` (m,) is in scores. ``viability``
     is learned from where physics failed; none as long as it did not. ``groups`` (n,) name the measured trials' slurries
-    where several trials may share one.
+    where several trials may share one. Where trials are of several sizes X and Y are of the one that decides, and
+    ``known`` has all of them.
     """
 
     space: Space
@@ -48,6 +49,7 @@ class View:
     viability: Viability | None = None
     tolerances: Tolerances | None = None
     groups: Groups | None = None
+    known: Table | None = None
 
     @property
     def dimensions(self) -> int:
@@ -86,6 +88,8 @@ class View:
     @property
     def table(self) -> Table:
         """The measured trials as training data."""
+        if self.known is not None:
+            return self.known
         names, categories = self.objectives.outputs, self.space.categories
         return Table(self.X, self.Y, names, categories=categories, groups=self.groups)
 

@@ -20,6 +20,7 @@ with warnings.catch_warnings():
     from botorch.models import SingleTaskGP
     from botorch.models.model_list_gp_regression import ModelListGP
     from botorch.models.transforms import Standardize
+    from botorch.models.transforms.input import AppendFeatures
     from botorch.posteriors.gpytorch import GPyTorchPosterior
     from botorch.utils.multi_objective.hypervolume import Hypervolume
     from botorch.utils.sampling import manual_seed
@@ -37,6 +38,7 @@ NUMERICS = (NanError, NotPSDError)  # what a kernel matrix may raise, jitter not
 
 __all__ = [
     "NUMERICS",
+    "AppendFeatures",
     "DenseLinearOperator",
     "DiagLinearOperator",
     "ExactMarginalLogLikelihood",

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mesoforge.errors import InputError
 from mesoforge.surrogate.door import (
+    AppendFeatures,
     ExactMarginalLogLikelihood,
     GPyTorchPosterior,
     ModelFittingError,
@@ -22,9 +24,9 @@ from mesoforge.surrogate.door import (
     fit_gpytorch_mll,
     tensor,
 )
-from mesoforge.surrogate.kernel import Effects
-from mesoforge.surrogate.shared import left_out, shared_likelihood
-from mesoforge.surrogate.table import Array, Table, check_inputs
+from mesoforge.surrogate.kernel import Effects, Levels
+from mesoforge.surrogate.shared import left_out, level_likelihood, shared_likelihood
+from mesoforge.surrogate.table import Array, Groups, Table, check_inputs
 from mesoforge.surrogate.validation import LeaveOneOut, parts, some_rows
 
 STATE = "state/"
@@ -41,12 +43,15 @@ class GaussianProcess:
 
     ``converged`` is false where no optimum of the likelihood was found and the priors' hyperparameters were kept.
     With a table's known ``noise_variance`` the noise of a new measurement is the mean of those variances. With its
-    ``groups`` rows of one group share a part of their errors, and what is foretold is of a new group.
+    ``groups`` rows of one group share a part of their errors, and what is foretold is of a new group. With its
+    ``levels`` the models learn from all of them, with noise of each, and foretell ``level``: 0, what is aimed at, or as
+    `likeness.at_level` has it. Points have no level: the models append it.
     """
 
     table: Table
     models: tuple[SingleTaskGP, ...]
     converged: bool = True
+    level: int = 0
 
     @property
     def model(self) -> ModelListGP:
@@ -89,11 +94,13 @@ def loo(gp: GaussianProcess) -> LeaveOneOut:
     """Foretell each row from all others, in closed form: the hyperparameters stay those of the whole table.
 
     So it is a little kind to small tables. Rows are left out one by one: replicates of a row stay in. Of a table with
-    groups, each group is left out as a whole.
+    groups, each group is left out as a whole. Of a table with levels those rows are foretold, from all others, that are
+    of the level which ``gp`` foretells; where there is none, all.
     """
-    if gp.table.groups is not None:
+    if gp.table.groups is not None or gp.table.levels is not None:
         means, variances = zip(*(left_out(model, gp, parts(gp.table)) for model in gp.models), strict=True)
-        return LeaveOneOut(gp.table.names, gp.table.Y, np.column_stack(means), np.sqrt(np.column_stack(variances)))
+        found = (gp.table.Y, np.column_stack(means), np.sqrt(np.column_stack(variances)))
+        return LeaveOneOut(gp.table.names, *(column[_of_level(gp)] for column in found))
     with torch.no_grad(), calm():
         posteriors = [cast("GPyTorchPosterior", efficient_loo_cv(model).posterior) for model in gp.models]
         mean = np.column_stack([posterior.mean.flatten().numpy() for posterior in posteriors])
@@ -101,12 +108,17 @@ def loo(gp: GaussianProcess) -> LeaveOneOut:
     return LeaveOneOut(gp.table.names, gp.table.Y, mean, sd)
 
 
+def _of_level(gp: GaussianProcess) -> npt.NDArray[np.bool_]:
+    rows = np.ones(len(gp.table), dtype=bool) if gp.table.levels is None else gp.table.levels == gp.level
+    return rows if rows.any() else ~rows
+
+
 def save_gp(gp: GaussianProcess, path: Path) -> None:
     """Write the training table and the hyperparameters as a NumPy archive of plain arrays."""
     arrays = {STATE + name: value.numpy() for name, value in gp.model.state_dict().items()}
     arrays |= {"X": gp.table.X, "Y": gp.table.Y, "names": np.array(gp.table.names)}
     arrays |= {"categories": np.array(gp.table.categories, dtype=np.int64)} if gp.table.categories else {}
-    optional = {"noise_variance": gp.table.noise_variance, "groups": gp.table.groups}
+    optional = {"noise_variance": gp.table.noise_variance, "groups": gp.table.groups, "levels": gp.table.levels}
     arrays |= {name: value for name, value in optional.items() if value is not None}
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
@@ -128,6 +140,7 @@ def load_gp(path: Path) -> GaussianProcess:
                 arrays.get("noise_variance"),
                 tuple(arrays["categories"].tolist()) if "categories" in arrays else (),
                 arrays.get("groups"),
+                arrays.get("levels"),
             )
             return _restored(table, arrays)
     except (OSError, EOFError, KeyError, ValueError, RuntimeError) as error:
@@ -147,7 +160,10 @@ def _models(table: Table) -> tuple[SingleTaskGP, ...]:
     return tuple(_model(table, column) for column in range(table.Y.shape[1]))
 
 
-def _model(table: Table, column: int) -> SingleTaskGP:
+def _model(table: Table, column: int, cheaper: int | None = None) -> SingleTaskGP:
+    """Return the model of one output before it is fitted; it knows ``cheaper`` levels, by default the table's."""
+    if table.levels is not None:
+        return _of_levels(table, column, int(table.levels.max()) if cheaper is None else cheaper)
     known = None if table.noise_variance is None else table.noise_variance[:, column]
     shared = None if table.groups is None else shared_likelihood(table.X, table.Y[:, column], table.groups, known)
     return SingleTaskGP(
@@ -160,11 +176,26 @@ def _model(table: Table, column: int) -> SingleTaskGP:
     )
 
 
+def _of_levels(table: Table, column: int, cheaper: int) -> SingleTaskGP:
+    """Return a model whose inputs end with the level; what is asked of it has level 0 appended."""
+    levels = cast("Groups", table.levels)
+    X, y = np.column_stack([table.X, levels]), table.Y[:, [column]]
+    return SingleTaskGP(
+        tensor(X),
+        tensor(y),
+        likelihood=level_likelihood(X, table.groups, cheaper),
+        covar_module=Levels(Effects(table.X.shape[1], table.categories), cheaper),
+        outcome_transform=Standardize(m=1),
+        input_transform=AppendFeatures(torch.zeros(1, 1).double()),
+    )
+
+
 def _tune(model: SingleTaskGP, table: Table, column: int) -> bool:
     if len(table) <= MOST_TO_TUNE:
         return _fit(model)
     rows = np.linspace(0, len(table) - 1, MOST_TO_TUNE).round().astype(int)
-    some = _model(some_rows(table, np.isin(np.arange(len(table)), rows)), column)
+    cheaper = None if table.levels is None else int(table.levels.max())
+    some = _model(some_rows(table, np.isin(np.arange(len(table)), rows)), column, cheaper)
     converged = _fit(some)
     learned = {name: value for name, value in some.state_dict().items() if name.startswith(LEARNED)}
     model.load_state_dict(learned, strict=False)

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mesoforge.surrogate.door import GammaPrior, GreaterThan, Kernel, LogNormalPrior
+from mesoforge.surrogate.door import GammaPrior, GreaterThan, Kernel, LogNormalPrior, NormalPrior
 
 LEAST = 0.025  # of the unit cube's side: lengths below are noise
 MAIN_LENGTH = LogNormalPrior(0.0, 0.75)
 MAIN_SCALE, JOINT_SCALE = GammaPrior(2.0, 1.0), GammaPrior(1.2, 1.0)
+LIKENESS = NormalPrior(1.0, 0.5)
+OWN_SCALE, SHIFT = GammaPrior(1.2, 2.0), GammaPrior(2.0, 2.0)
 SQUARE_ROOT_2 = math.sqrt(2)
 
 
@@ -51,3 +53,39 @@ class Effects(Kernel):  # type: ignore[misc]
         joint = torch.exp((square / self.joint_length[0] ** 2).sum(-1))
         covariance: Tensor = self.main_scale * main + self.joint_scale * joint
         return covariance
+
+
+class Levels(Kernel):  # type: ignore[misc]
+    """Cov(f_l(x), f_l'(x')) = (a_l a_l' + [l = l'] s_l) k(x, x') + [l = l'] b_l, with a_0 = 1 and s_0 = b_0 = 0.
+
+    What is to be foretold is f_0, with the kernel k that it has where nothing is like it. A cheaper likeness, of level
+    l, follows it by the factor a_l, differs from it by a function of its own, of s_l times its variance, and by a
+    constant, of variance b_l: Kennedy and O'Hagan's autoregression (2000) written from its dear end, or the intrinsic
+    model of coregionalization with a shift. The level is the last coordinate of a point.
+    """
+
+    def __init__(self, inner: Effects, cheaper: int) -> None:
+        super().__init__()
+        self.inner = inner
+        for name, start, prior, least in (
+            ("likeness", 1.0, LIKENESS, None),
+            ("own_scale", 0.1, OWN_SCALE, 1e-6),
+            ("shift_scale", 0.5, SHIFT, 1e-6),
+        ):
+            self.register_parameter(name, torch.nn.Parameter(torch.full((cheaper,), start).double()))
+            self.register_prior(f"{name}_prior", prior, name)
+            if least is not None:
+                self.register_constraint(name, GreaterThan(least, transform=None))
+
+    def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:  # noqa: ANN401
+        """Return the covariance (..., n, k) of points x1 (..., n, d + 1) and x2 (..., k, d + 1), as `Effects` does."""
+        one, other = (x[..., -1].round().long() for x in (x1, x2))
+        one, other = (one, other) if diag else (one.unsqueeze(-1), other.unsqueeze(-2))
+        same = (one == other).to(x1)
+        a, s, b = (self._by_level(*each) for each in ((1, self.likeness), (0, self.own_scale), (0, self.shift_scale)))
+        alike = self.inner.forward(x1[..., :-1], x2[..., :-1], diag=diag)
+        covariance: Tensor = (a[one] * a[other] + same * s[one]) * alike + same * b[one]
+        return covariance
+
+    def _by_level(self, target: float, others: Tensor) -> Tensor:
+        return torch.cat([others.new_full((1,), target), others])

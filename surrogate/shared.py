@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,14 +39,16 @@ class SharedNoise(Noise):  # type: ignore[misc]
     """Cov(e_i, e_j) = s_i s_j ((1 - r) [i = j] + r [same group]): a random effect of the group beside each own error.
 
     The total variance s^2 is inferred, or ``known`` (n,) of each row; the share r that a group has in common always is
-    inferred. What is measured anew is of a new group: its variance is s^2, the mean of those known.
+    inferred. What is measured anew is of a new group: its variance is s^2, the mean of those known. With ``levels``
+    above 0 the last coordinate of a point is its level, and each level has a variance of its own.
     """
 
-    def __init__(self, X: Tensor, groups: Tensor, known: Tensor | None) -> None:
+    def __init__(self, X: Tensor, groups: Tensor, known: Tensor | None, levels: int = 0) -> None:
         super().__init__()
-        self._X, self._groups, self._known = X, groups, known
+        self._X, self._groups, self._known, self._levels = X, groups, known, levels
         if known is None:
-            self.register_parameter("raw_noise", torch.nn.Parameter(torch.exp(torch.tensor([TOTAL.loc - 1])).double()))
+            start = torch.exp(torch.tensor([TOTAL.loc - 1])).double().repeat(max(levels, 1))
+            self.register_parameter("raw_noise", torch.nn.Parameter(start))
             self.register_constraint("raw_noise", GreaterThan(LEAST, transform=None))
             self.register_prior("noise_prior", TOTAL, lambda noise: noise.raw_noise, None)
         self.register_parameter("raw_share", torch.nn.Parameter(torch.zeros(1).double()))
@@ -59,7 +62,7 @@ class SharedNoise(Noise):  # type: ignore[misc]
     @property
     def totals(self) -> Tensor:
         """The variances (n,) of the rows, of standardized outputs."""
-        return self.raw_noise.expand(len(self._X)) if self._known is None else self._known
+        return self._at(self._X, (len(self._X),)) if self._known is None else self._known
 
     @property
     def total(self) -> Tensor:
@@ -71,7 +74,16 @@ class SharedNoise(Noise):  # type: ignore[misc]
         inputs = [one for some in params for one in ([some] if torch.is_tensor(some) else some)]
         if any(torch.equal(one, self._X) for one in inputs):
             return DenseLinearOperator(self.rows())
-        return DiagLinearOperator(self.total.expand(shape))
+        return DiagLinearOperator(self._at(inputs[0], shape) if self._levels else self.total.expand(shape))
+
+    def variances(self, X: Tensor) -> Tensor:
+        """Return the inferred variances (n,) of new measurements at X (n, d), each of a new group."""
+        return self._at(X, (len(X),))
+
+    def _at(self, X: Tensor, shape: Sequence[int]) -> Tensor:
+        """Return the inferred variances (shape) of new measurements at X (..., d)."""
+        by_point: Tensor = self.raw_noise[X[..., -1].round().long()] if self._levels else self.raw_noise
+        return by_point.expand(shape)
 
     def rows(self) -> Tensor:
         """Return the covariance (n, n) of the rows' errors."""
@@ -90,6 +102,12 @@ def shared_likelihood(X: Array, y: Array, groups: Groups, known: Array | None) -
     scale = spread if spread >= 1e-8 else 1.0  # as BoTorch standardizes
     variances = None if known is None else tensor(known / scale**2)
     return GaussianLikelihoodBase(SharedNoise(tensor(X), torch.as_tensor(groups), variances))
+
+
+def level_likelihood(X: Array, groups: Groups | None, cheaper: int) -> GaussianLikelihoodBase:
+    """Return the likelihood at X (n, d + 1), whose last coordinate is the level: 0 or one of the ``cheaper`` ones."""
+    own = np.arange(len(X)) if groups is None else groups
+    return GaussianLikelihoodBase(SharedNoise(tensor(X), torch.as_tensor(own), None, 1 + cheaper))
 
 
 def predict_within(gp: GaussianProcess, X: Array, group: int) -> tuple[Array, Array]:

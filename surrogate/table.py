@@ -23,6 +23,7 @@ class Table:
     variance of each entry of Y, in its unit squared; without it the noise is inferred. Equal rows of X are replicates.
     ``categories`` (d,) holds the number of choices of each input, which share [0, 1] in equal parts; 0 for a number.
     ``groups`` (n,) are whole numbers: rows of one group share an error, as electrodes of one slurry do.
+    ``levels`` (n,) are whole numbers from 0: at 0 is what is to be foretold, at 1 and on cheaper likenesses of it.
 
     Raises:
         InputError: Shapes disagree, a number is not finite, X leaves the unit cube, or a variance is not positive.
@@ -34,6 +35,7 @@ class Table:
     noise_variance: Array | None = None
     categories: tuple[int, ...] = ()
     groups: Groups | None = None
+    levels: Groups | None = None
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -42,6 +44,11 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.X)
+
+    @property
+    def aimed(self) -> npt.NDArray[np.bool_]:
+        """Which rows (n,) are of what is to be foretold, and of no likeness of it."""
+        return np.ones(len(self.X), dtype=bool) if self.levels is None else self.levels == 0
 
 
 class Surrogate(Protocol):
@@ -102,10 +109,25 @@ def _check_shapes(table: Table) -> None:
             f"groups came as {table.groups.dtype} of shape {table.groups.shape}, but one whole number for each of "
             f"{len(table.X)} rows was due: number the slurries"
         )
+    if table.levels is not None:
+        _check_levels(table)
     if len(set(table.names)) != table.Y.shape[1] or len(table.names) != table.Y.shape[1]:
         raise InputError(
             f"{table.names} came as names, but {table.Y.shape[1]} different ones were due: name each column of Y once"
         )
+
+
+def _check_levels(table: Table) -> None:
+    levels = table.levels
+    if levels is None or levels.shape != (len(table.X),) or not np.issubdtype(levels.dtype, np.integer):
+        raise InputError(
+            f"levels came as {levels!r}, but one whole number for each of {len(table.X)} rows was due: number them "
+            "from 0"
+        )
+    if int(levels.min()) < 0:
+        raise InputError(f"a level is {levels.min()}, but whole numbers from 0 were due: number them from 0")
+    if table.noise_variance is not None:
+        raise InputError("the table gives levels and a noise variance, but the noise of levels is inferred: drop one")
 
 
 def _check_numbers(table: Table) -> None:

@@ -87,12 +87,12 @@ def trust(table: Table, build: Builder) -> Trust:
     Raises:
         InputError: The table has fewer than ``LEAST`` conditions.
     """
-    count = len(np.unique(conditions(table.X)))
+    count = len(np.unique(conditions(table.X[table.aimed])))
     if count < LEAST:
         raise InputError(
             f"{count} conditions were measured, but {LEAST} were due to say what is foretold: measure more"
         )
-    return Trust(k_fold(table, build, FOLDS), k_fold(table, build, 2), _noise(table, build), len(table))
+    return Trust(k_fold(table, build, FOLDS), k_fold(table, build, 2), _noise(table, build), int(table.aimed.sum()))
 
 
 def calibration_curve(found: LeaveOneOut, levels: Array) -> Mapping[str, Array]:
@@ -108,10 +108,11 @@ def band(level: float, count: int) -> float:
 
 def _noise(table: Table, build: Builder) -> Array:
     """Return the variance of one measurement that no point can explain, (m,): of replicates where these are enough."""
-    kinds = conditions(table.X)
-    freedom = len(table) - len(np.unique(kinds))
+    X, Y = table.X[table.aimed], table.Y[table.aimed]
+    kinds = conditions(X)
+    freedom = len(X) - len(np.unique(kinds))
     if freedom >= ENOUGH:
-        within = table.Y - np.array([table.Y[kinds == kind].mean(axis=0) for kind in kinds])
+        within = Y - np.array([Y[kinds == kind].mean(axis=0) for kind in kinds])
         return np.asarray(np.sum(within**2, axis=0) / freedom)
     fitted = build(table)
-    return np.asarray(np.mean(fitted.predict(table.X)[1] ** 2 - fitted.latent_sd(table.X) ** 2, axis=0))
+    return np.asarray(np.mean(fitted.predict(X)[1] ** 2 - fitted.latent_sd(X) ** 2, axis=0))

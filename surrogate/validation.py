@@ -65,15 +65,21 @@ def least_sd(surrogate: Surrogate) -> Array:
 
 
 def loo_by_refits(table: Table, build: Builder) -> LeaveOneOut:
-    """Foretell each row by a model fitted anew to all others: n fits, for any surrogate, with nothing assumed."""
-    folds = [build(_without(table, row)).predict(table.X[[row]]) for row in range(len(table))]
-    return LeaveOneOut(table.names, table.Y, np.vstack([mean for mean, _ in folds]), np.vstack([sd for _, sd in folds]))
+    """Foretell each row by a model fitted anew to all others: n fits, for any surrogate, with nothing assumed.
+
+    Of a table with levels those rows are foretold that are of what is aimed at.
+    """
+    rows = np.flatnonzero(table.aimed)
+    folds = [build(_without(table, int(row))).predict(table.X[[row]]) for row in rows]
+    mean, sd = (np.vstack(column) for column in zip(*folds, strict=True))
+    return LeaveOneOut(table.names, table.Y[rows], mean, sd)
 
 
 def k_fold(table: Table, build: Builder, folds: int, groups: Sequence[int] | None = None) -> LeaveOneOut:
     """Foretell each fold by a model fitted anew to the others; what is of one group stays together.
 
-    By default that is what has one X, or one slurry in common (the table's ``groups``), or follows from both.
+    By default that is what has one X, or one slurry in common (the table's ``groups``), or follows from both. Of a
+    table with levels what is aimed at is foretold; likenesses are learned from, but for those in the fold.
 
     Folds are dealt at random with a fixed seed, so that each holds a share of every region.
 
@@ -92,7 +98,7 @@ def k_fold(table: Table, build: Builder, folds: int, groups: Sequence[int] | Non
     for number in range(folds):
         out = fold == number
         mean[out], sd[out] = build(some_rows(table, ~out)).predict(table.X[out])
-    return LeaveOneOut(table.names, table.Y, mean, sd)
+    return LeaveOneOut(table.names, table.Y[table.aimed], mean[table.aimed], sd[table.aimed])
 
 
 def conditions(X: Array) -> npt.NDArray[np.int64]:
@@ -126,8 +132,8 @@ def together(table: Table) -> Groups:
 def some_rows(table: Table, kept: npt.NDArray[np.bool_]) -> Table:
     """Return a table of some of the rows, (n,) true where kept."""
     variance = None if table.noise_variance is None else table.noise_variance[kept]
-    groups = None if table.groups is None else table.groups[kept]
-    return replace(table, X=table.X[kept], Y=table.Y[kept], noise_variance=variance, groups=groups)
+    groups, levels = (None if one is None else one[kept] for one in (table.groups, table.levels))
+    return replace(table, X=table.X[kept], Y=table.Y[kept], noise_variance=variance, groups=groups, levels=levels)
 
 
 def _without(table: Table, row: int) -> Table:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mesoforge.optimize.fidelity import Offers
 from mesoforge.optimize.linear import Linear
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
@@ -26,6 +27,7 @@ Objective = TypeVar("Objective", bound=Any)
 
 if TYPE_CHECKING:
     from botorch.acquisition.acquisition import AcquisitionFunction
+    from botorch.acquisition.logei import qLogNoisyExpectedImprovement
     from botorch.sampling.base import MCSampler
 
     from mesoforge.surrogate.viability import Viability
@@ -37,6 +39,8 @@ RESTARTS, FEW_RESTARTS = 8, 4
 AROUND = 8  # places within the tolerances of inputs for which a point stands
 RAW_POINTS, FEW_RAW_POINTS = 256, 64
 ITERATIONS = 50
+LOWER = 1e-3  # by how much a point that breaks limits is worse than any other, at least
+APART = 0.02  # of the unit cube's side: local optima nearer than this are one
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,22 @@ class BoTorch:
         except NUMERICS as error:
             raise NoProposal(str(error)) from error
 
+    def propose_at(self, view: View, offers: Offers) -> tuple[Array, int]:
+        """Return a point that is best or nearly so, and its level: what gains most at the target for its cost.
+
+        Raises:
+            NoProposal: A kernel matrix could not be factorized.
+        """
+        from mesoforge.optimize.strategies.sizes import CANDIDATES, best_for_its_cost
+
+        gp = _process(view)
+        try:
+            with calm(view.seed):
+                points = _best_few(_weighed(gp, view), view, CANDIDATES)
+            return best_for_its_cost(gp, view, offers, points)
+        except NUMERICS as error:
+            raise NoProposal(str(error)) from error
+
 
 def _process(view: View) -> GaussianProcess:
     return view.surrogate if isinstance(view.surrogate, GaussianProcess) else fit_gp(view.table)
@@ -97,6 +117,16 @@ def _weighed(gp: GaussianProcess, view: View) -> AcquisitionFunction:
 def _best(acquisition: AcquisitionFunction, view: View) -> Array:
     chosen = view.first_admissible(_local_optima(acquisition, view))
     return _best_of_many(acquisition, view) if chosen is None else chosen
+
+
+def _best_few(acquisition: AcquisitionFunction, view: View, count: int) -> Array:
+    """Return up to so many admissible local optima (k, d) that lie apart, the best first; else the best of many."""
+    found: list[Array] = []
+    for point in _local_optima(acquisition, view):
+        apart = all(np.linalg.norm(point - other) > APART for other in found)
+        if len(found) < count and apart and view.admissible(point):
+            found.append(point)
+    return np.array(found) if found else _best_of_many(acquisition, view)[None]
 
 
 def _best_of_many(acquisition: AcquisitionFunction, view: View) -> Array:
@@ -183,7 +213,7 @@ def _acquisition(gp: GaussianProcess, view: View) -> AcquisitionFunction:
 
 def _spread_out(gp: GaussianProcess, tolerances: Tolerances) -> GaussianProcess:
     """Return the processes with each point standing for ``AROUND`` places within the tolerances."""
-    from botorch.models.transforms.input import InputPerturbation
+    from botorch.models.transforms.input import ChainedInputTransform, InputPerturbation
 
     directions = tensor(tolerances.directions(AROUND))
     dimensions = directions.shape[1]
@@ -195,7 +225,8 @@ def _spread_out(gp: GaussianProcess, tolerances: Tolerances) -> GaussianProcess:
     models = tuple(copy.deepcopy(model) for model in gp.models)
     for model in models:
         cube = torch.stack([torch.zeros(dimensions), torch.ones(dimensions)]).double()
-        model.input_transform = InputPerturbation(moves, bounds=cube)
+        around, level = InputPerturbation(moves, bounds=cube), getattr(model, "input_transform", None)
+        model.input_transform = around if level is None else ChainedInputTransform(around=around, level=level)
         model.eval()
     return replace(gp, models=models)
 
@@ -241,7 +272,8 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
     def followed(samples: Tensor, X: Tensor | None = None) -> Tensor:
         return _averaged(view.objectives.joined(scores(samples, X)), view)
 
-    return qLogNoisyExpectedImprovement(
+    kind = qLogNoisyExpectedImprovement if view.tolerances is None else _averaging()
+    return kind(
         gp.models[0] if single else gp.model,
         tensor(view.X),
         sampler=sampler,
@@ -250,6 +282,22 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
         constraints=_limits(view),
         prune_baseline=view.tolerances is None,
     )
+
+
+def _averaging() -> type[qLogNoisyExpectedImprovement]:
+    """Return BoTorch's noisy improvement where several places stand for one point, and limits are of their means."""
+    from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+
+    class Averaging(qLogNoisyExpectedImprovement):
+        """Finds the best of points that keep the limits; where none does, everything improves."""
+
+        def _compute_best_feasible_objective(self, samples: Tensor, obj: Tensor) -> Tensor:
+            low = obj.min() - (obj.max() - obj.min()).clamp(min=LOWER)
+            for limit in self._constraints or []:
+                obj = torch.where(limit(samples) < 0, obj, low)
+            return obj.amax(dim=-1)
+
+    return Averaging
 
 
 def _hypervolume_improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:

@@ -22,7 +22,8 @@ WRONG = [
         {"objective": {}},
         "FILE: 'objective' is not a known key: use one of name, note, recipe, variables, "
         "input_constraints, derived, design, points, objectives, constraints, tolerances, budget, stop, repeat, "
-        "reuse, average_over, strategy, seed, start_from_known, workers, synchronous, seeds, where, or remove it.",
+        "reuse, fidelity, average_over, strategy, seed, start_from_known, workers, synchronous, seeds, where, or "
+        "remove it.",
         id="unknown key",
     ),
     pytest.param(

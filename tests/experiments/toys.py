@@ -82,6 +82,21 @@ def make(values: Mapping[str, Any], root: str) -> dict[str, Any]:
     return {"properties": properties(recipe), "electrode": electrode_name(recipe), "wall_s": 0.1}
 
 
+def sized_properties(recipe: Recipe) -> dict[str, float]:
+    """Return all properties; a small volume's are more porous, less tortuous and scatter more."""
+    found, small = properties(recipe), max(0.0, 18.0 - recipe.volume.side) / 6
+    noise = float(np.random.default_rng(recipe.seed + 1).normal(0, 0.003))
+    return found | {
+        "porosity": found["porosity"] + small * (0.05 + noise),
+        "tortuosity_factor_z": found["tortuosity_factor_z"] - 0.4 * small,
+    }
+
+
+def make_sized(values: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """Make a toy electrode whose properties depend on the size of the volume."""
+    return make(values, root) | {"properties": sized_properties(Recipe.from_mapping(values))}
+
+
 def make_in_stages(values: Mapping[str, Any], root: str, pause_s: float = 0.0) -> dict[str, Any]:
     """Make a toy electrode through the real store, and write down each stage that is made and not found."""
     recipe, store = Recipe.from_mapping(values), Store(Path(root) / "store")

@@ -64,10 +64,10 @@ def test_wrong_tolerances_are_refused(mapping: Mapping[str, object], words: str)
         Tolerances.from_mapping(mapping, SPACE)
 
 
-def told(objectives: Mapping[str, object], Y: Array, X: Array) -> View:
+def told(objectives: Mapping[str, object], Y: Array, X: Array, limits: Mapping[str, object] | None = None) -> View:
     return View(
         space=LINE,
-        objectives=Objectives.from_mapping(objectives),
+        objectives=Objectives.from_mapping(objectives, limits),
         X=X,
         Y=Y,
         pending=np.empty((0, 1)),
@@ -97,6 +97,16 @@ def test_several_objectives_under_tolerances_give_a_proposal_too() -> None:
     point = strategy("botorch").propose(loose)
     assert 0 <= point[0] <= 0.85
     assert np.array_equal(point, strategy("botorch").propose(loose))
+
+
+def test_limits_hold_on_average_over_the_tolerances() -> None:
+    X = np.delete(np.linspace(0, 1, 21), [13, 14])[:, None]
+    Y = np.column_stack([hills(X[:, 0]), np.maximum(X[:, 0], 0.6)])
+    within = Tolerances.from_mapping({"x": 0.1}, LINE)
+    free = replace(told({"y": "maximize"}, Y[:, :1], X), tolerances=within)
+    bound = replace(told({"y": "maximize"}, Y, X, {"z": {"at_most": 0.63}}), tolerances=within)
+    assert strategy("botorch").propose(free)[0] == pytest.approx(0.7, abs=0.06)
+    assert strategy("botorch").propose(bound)[0] < 0.64
 
 
 def test_what_is_confirmed_is_best_on_average(tmp_path: Path) -> None:
