@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from mesoforge.errors import InputError
 from mesoforge.experiments.study import Plan
 from mesoforge.optimize.campaign import Campaign
-from mesoforge.surrogate.gp import GaussianProcess, fit_gp
 from mesoforge.surrogate.trust import LEAST, Trust, trust
 from mesoforge.surrogate.validation import conditions
+
+if TYPE_CHECKING:
+    from mesoforge.surrogate.gp import GaussianProcess
 
 Json = dict[str, Any]
 FILE: Final = "assessment.json"
@@ -24,6 +26,8 @@ MOST_ROWS: Final = 150
 
 def assess_finished(plan: Plan, campaign: Campaign, folder: Path) -> None:
     """Assess the surrogate of a campaign that has ended, if it has enough to say and little enough to be quick."""
+    from mesoforge.surrogate.gp import GaussianProcess
+
     fitted = campaign.surrogate() if campaign.done and len(plan.problem.objectives) else None
     if not isinstance(fitted, GaussianProcess) or len(fitted.table) > MOST_ROWS:
         return
@@ -49,6 +53,7 @@ def assessed(gp: GaussianProcess, plan: Plan, folder: Path) -> Json:
         InputError: it has measured too few recipes.
     """
     from mesoforge.experiments.trust_charts import calibration_chart, dependence_chart
+    from mesoforge.surrogate.gp import fit_gp
 
     found = trust(gp.table, fit_gp)
     value = _plain(found, plan.study.name, gp)
