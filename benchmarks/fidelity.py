@@ -182,7 +182,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         axes.set_xlabel("cost (whole trials of the size that decides)", fontsize=11)
         axes.set_ylabel("rms mismatch (%)" if name == "target" else "best value found", fontsize=11)
         axes.axhline(0.5 if name == "target" else ENOUGH[name], color="0.8", zorder=0)
-        axes.legend(fontsize=11, frameon=False)
+        axes.legend(fontsize=11, frameon=False, loc="lower left" if name == "target" else "upper left")
         if name == "target":
             axes.set_yscale("log")
     figure.tight_layout()

@@ -160,10 +160,11 @@ def test_the_study_to_begin_with_shows_every_key() -> None:
     assert set(yaml.safe_load(text)) < set(Study.model_fields)
 
 
-def test_what_the_study_to_begin_with_has_in_comments_is_valid_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["# reuse", "# fidelity"])
+def test_what_the_study_to_begin_with_has_in_comments_is_valid_too(tmp_path: Path, other: str) -> None:
     lines = starter("study", Path("mine.yaml")).splitlines()
     begins = next(place for place, line in enumerate(lines) if line.startswith("# constraints:"))
-    left_out = ("# average_over", "# repeat")
+    left_out = ("# average_over", "# repeat", other)  # of both one alone may be said
     bare = [line.removeprefix("# ").removeprefix("#") for line in lines[begins:] if not line.startswith(left_out)]
     path = tmp_path / "mine.yaml"
     path.write_text("\n".join([*lines[:begins], *bare]), encoding="utf-8")
