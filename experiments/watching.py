@@ -132,6 +132,7 @@ class Lines:
 def _about(trial: Trial) -> dict[str, Any]:
     outcome = trial.outcome
     said: dict[str, Any] = {"trial": trial.number, "origin": trial.origin, "values": trial.values}
+    said |= {} if trial.fidelity is None else {"fidelity": trial.fidelity}
     if isinstance(outcome, Failed):
         said |= {"failure": {"kind": outcome.kind, "stage": outcome.stage, "reason": outcome.reason}}
     if isinstance(outcome, Measured):
