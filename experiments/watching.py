@@ -56,7 +56,7 @@ class Tally:
         """Trials of the whole budget; those that took a share of it leave room for more."""
         budget = self.campaign.problem.budget
         spared = math.floor(self.campaign.spared)
-        return budget.explored + budget.confirmations * budget.replicates + spared
+        return max(budget.explored + budget.confirmations * budget.replicates + spared, self.done)
 
     @property
     def done(self) -> int:
