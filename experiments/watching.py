@@ -56,7 +56,7 @@ class Tally:
         """Trials of the whole budget; those that took a share of it leave room for more."""
         budget = self.campaign.problem.budget
         spared = math.floor(self.campaign.spared)
-        return budget.explored + budget.confirmations * budget.replicates + spared
+        return max(budget.explored + budget.confirmations * budget.replicates + spared, self.done)
 
     @property
     def done(self) -> int:
@@ -132,6 +132,7 @@ class Lines:
 def _about(trial: Trial) -> dict[str, Any]:
     outcome = trial.outcome
     said: dict[str, Any] = {"trial": trial.number, "origin": trial.origin, "values": trial.values}
+    said |= {} if trial.fidelity is None else {"fidelity": trial.fidelity}
     if isinstance(outcome, Failed):
         said |= {"failure": {"kind": outcome.kind, "stage": outcome.stage, "reason": outcome.reason}}
     if isinstance(outcome, Measured):

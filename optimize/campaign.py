@@ -328,7 +328,9 @@ class Campaign(Ledger):
 
     def _offers(self, fidelity: Fidelity) -> Offers:
         running = cast("Groups", levels(fidelity, self.pending))
-        return Offers(fidelity.shares(self.trials), np.column_stack([points(self.problem, self.pending), running]))
+        rows = np.column_stack([points(self.problem, self.pending), running])
+        by_level = [tuple(one for one in self.trials if one.fidelity == value) for value in reversed(fidelity.values)]
+        return Offers(fidelity.shares(self.trials), rows, tuple(viability(self.problem, some) for some in by_level))
 
     def _confirmation(self) -> Trial | None:
         if not self._confirmations_left():
@@ -420,6 +422,7 @@ class Campaign(Ledger):
 
     def _view(self, surrogate: Surrogate | None) -> View:
         Y = properties(self.problem, self.counted)
+        decide = tuple(trial for trial in self.trials if counts(self.problem.fidelity, trial))
         number = len(self._trials) - sum(trial.origin == "known" for trial in self.trials)
         return View(
             space=self.problem.space,
@@ -427,14 +430,14 @@ class Campaign(Ledger):
             X=points(self.problem, self.counted),
             Y=Y,
             pending=points(self.problem, self.pending),
-            failed=points(self.problem, [trial for trial in self.trials if trial.failed_in_physics]),
+            failed=points(self.problem, [trial for trial in decide if trial.failed_in_physics]),
             reference=self._reference_or_inferred(Y),
             number=number,
             seed=self.problem.strategy_seed(number),
             campaign_seed=self.problem.seed,
             start=self.problem.budget.start,
             surrogate=surrogate,
-            viability=viability(self.problem, self.trials),
+            viability=viability(self.problem, decide),
             tolerances=self.problem.tolerances or None,
             groups=groups(self.problem, self.counted, self._reuse),
             known=self._likenesses(),

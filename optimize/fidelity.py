@@ -16,6 +16,7 @@ from mesoforge.surrogate.table import Array, Groups
 
 if TYPE_CHECKING:
     from mesoforge.optimize.view import View
+    from mesoforge.surrogate.viability import Viability
 
 LEAST_S: Final = 2.0
 """Seconds below which a trial was found and not made, so that it says nothing of its cost."""
@@ -94,10 +95,19 @@ class Fidelity:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Offers:
-    """What the next trial may be made in: the cost of each level (l,), and what runs, points and levels (p, d + 1)."""
+    """What the next trial may be made in: the cost of each level (l,), and what runs, points and levels (p, d + 1).
+
+    ``viable`` says by level where the physics works, as far as it failed at that level.
+    """
 
     shares: tuple[float, ...]
     pending: Array
+    viable: tuple[Viability | None, ...] = ()
+
+    def chance(self, level: int, point: Array) -> float:
+        """Return the probability that a trial of a level at a point (d,) comes to an end."""
+        learned = self.viable[level] if self.viable else None
+        return 1.0 if learned is None else float(learned.probability(point[None])[0])
 
 
 class Weighing(Protocol):

@@ -56,15 +56,16 @@ def best_for_its_cost(gp: GaussianProcess, view: View, offers: Offers, points: A
 
     The gain is the knowledge gradient over the best measured points and the new one (Frazier et al. 2009; with several
     fidelities Poloczek et al. 2017), of the same worth as the view's. Where none is expected to gain, the first point
-    is made at the level that tells most of it for its cost.
+    is made at the level that tells most of it for its cost. All of it counts by how probably the physics works there.
     """
     levels = _known_levels(gp, offers)
     outlook = _outlook(gp, view, offers, points, levels)
     pairs = [(candidate, level) for candidate in range(len(points)) for level in range(levels)]
-    gains = [outlook.gain(*pair) for pair in pairs]
+    chances = {(one, level): offers.chance(level, points[one]) for one, level in pairs}
+    gains = [chances[pair] * outlook.gain(*pair) for pair in pairs]
     if max(gains) <= DUST * float(np.ptp(view.worth(outlook.moves.mean[:, None]))):
         pairs = pairs[:levels]
-        gains = [outlook.tells(*pair) for pair in pairs]
+        gains = [chances[pair] * outlook.tells(*pair) for pair in pairs]
     rates = [gain / offers.shares[level] for gain, (_, level) in zip(gains, pairs, strict=True)]
     candidate, level = pairs[int(np.argmax(rates))]
     return points[candidate], level

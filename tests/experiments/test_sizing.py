@@ -25,6 +25,7 @@ from mesoforge.experiments.learned import assess, predict
 from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.schema import study_schema
 from mesoforge.experiments.study import Plan
+from mesoforge.experiments.watching import Lines
 from mesoforge.experiments.work import electrode_name
 from mesoforge.optimize.strategies import botorch
 from mesoforge.optimize.trial import Measured
@@ -162,6 +163,16 @@ def test_the_table_and_the_report_say_the_size(done: Done) -> None:
     assert {row.split(",")[6] for row in rows} == {"12.0", "18.0"}
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "volume.side 18 µm decides; volumes of 12 µm are learned from" in page
+
+
+def test_lines_of_the_log_say_the_size(done: Done, capsys: pytest.CaptureFixture[str]) -> None:
+    home, plan, _ = done
+    campaign = kept_campaign(plan, home)
+    told = Lines(plan).follow(campaign)
+    told(campaign.trials[1])
+    began, ended = map(json.loads, capsys.readouterr().err.splitlines())
+    assert ended["fidelity"] == SMALL
+    assert began["total"] >= began["done"] == len(campaign.trials)
 
 
 def test_runs_bear_their_size(done: Done) -> None:

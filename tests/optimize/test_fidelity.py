@@ -264,6 +264,20 @@ def test_what_is_alike_is_made_if_it_costs_next_to_nothing_and_not_if_it_costs_a
     assert chosen(begun, 1.0, 1e-6, 1.0) == 0
 
 
+def test_failures_of_small_volumes_forbid_no_recipe_and_are_not_sought_again(tmp_path: Path) -> None:
+    running = campaign(given(Budget(8, 9, 0)), tmp_path / "j")
+    for _ in range(8):
+        trial = ask(running)
+        bad = trial.fidelity == SMALL and float(trial.values["pressure"]) > 30
+        running.end(trial.number, CRACKED if bad else measure(trial))
+    view, offers = running._view(running.surrogate()), running._offers(SIZES)
+    assert view.viability is None
+    assert len(view.failed) == 0
+    cracked = SPACE.rows([trial.values for trial in running.trials if trial.failed_in_physics])
+    assert len(cracked)
+    assert [offers.chance(0, cracked[0]), offers.chance(1, cracked[0])] == [1.0, pytest.approx(0.1, abs=0.2)]
+
+
 # With all else
 
 
