@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mesoforge.optimize.campaign import Campaign, run_sequentially
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space
+from mesoforge.optimize.strategies import botorch
 from mesoforge.optimize.trial import Failed, Measured, Trial, Value
 from mesoforge.surrogate.table import Array, Builder
 
@@ -21,6 +24,15 @@ SPACE = Space.from_mapping(
     {"pressure": {"low": 5, "high": 150, "scale": "log"}, "active_material": {"low": 0.9, "high": 0.97}}
 )
 OBJECTIVES = Objectives.from_mapping({"porosity": {"match": 0.3, "tolerance": 0.01}, "tortuosity": "minimize"})
+
+
+@contextmanager
+def little_care() -> Iterator[None]:
+    """Let BoTorch search with few samples and starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("SAMPLES", 32), ("RESTARTS", 2), ("RAW_POINTS", 32), ("ITERATIONS", 15)):
+            patch.setattr(botorch, name, value)
+        yield
 
 
 def truth(values: dict[str, Value]) -> dict[str, float]:

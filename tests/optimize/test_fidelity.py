@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from problems import BUDGET, OBJECTIVES, SPACE, ask, problem, ticking, truth
+from problems import BUDGET, OBJECTIVES, SPACE, ask, little_care, problem, ticking, truth
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.campaign import Campaign, run_sequentially
@@ -22,7 +22,6 @@ from mesoforge.optimize.problem import Budget, OtherProblemError, Problem
 from mesoforge.optimize.record import asked
 from mesoforge.optimize.stages import Stages, slurries
 from mesoforge.optimize.stopping import Stop, stop
-from mesoforge.optimize.strategies import botorch
 from mesoforge.optimize.strategies.sizes import best_for_its_cost
 from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
@@ -37,9 +36,7 @@ CRACKED = Failed("unstable", "calendering", "The plane was lost.")
 @pytest.fixture(scope="module", autouse=True)
 def coarse() -> Iterator[None]:
     """Search with little care: what counts does not depend on it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("SAMPLES", 32), ("RESTARTS", 2), ("RAW_POINTS", 32), ("ITERATIONS", 15)):
-            patch.setattr(botorch, name, value)
+    with little_care():
         yield
 
 

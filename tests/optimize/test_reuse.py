@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from problems import OBJECTIVES, SPACE, ask, least_distance, places, problem, ticking, truth
+from problems import OBJECTIVES, SPACE, ask, least_distance, little_care, places, problem, ticking, truth
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.campaign import Campaign, run_sequentially
@@ -19,7 +19,6 @@ from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.stages import Stages, reusable, slurries
-from mesoforge.optimize.strategies import botorch
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial, Value
 from mesoforge.optimize.view import SAME
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
@@ -35,9 +34,7 @@ CRACKED = Failed("unstable", "calendering", "The plane was lost.")
 @pytest.fixture(scope="module", autouse=True)
 def coarse() -> Iterator[None]:
     """Search with little care: what is shared does not depend on it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("SAMPLES", 32), ("RESTARTS", 2), ("RAW_POINTS", 32), ("ITERATIONS", 15)):
-            patch.setattr(botorch, name, value)
+    with little_care():
         yield
 
 
