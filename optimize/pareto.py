@@ -24,12 +24,12 @@ def pareto_mask(scores: Array) -> npt.NDArray[np.bool_]:
 
 def hypervolume(scores: Array, reference: Array) -> float:
     """Return the volume that scores (n, m) dominate above the reference point (m,), exactly (BoTorch from three on)."""
-    from mesoforge.surrogate.door import Hypervolume, tensor
-
     if len(reference) == 1:
         return max(float(np.max(scores, initial=reference[0])) - float(reference[0]), 0.0)
     if len(reference) == 2:
         return float(hypervolumes(scores.reshape(1, -1, 2), reference)[0])
+    from mesoforge.surrogate.door import Hypervolume, tensor
+
     front = scores[pareto_mask(scores)] if len(scores) else scores
     return float(Hypervolume(tensor(reference)).compute(tensor(front.reshape(-1, len(reference)))))
 
