@@ -85,7 +85,9 @@ def _conjugate_gradients(grid: Grid, coarse: list[Level], x: Field, tolerance: f
     Each step lowers the energy by a known amount (Hestenes and Stiefel 1952); what is still to come is the tail of a
     geometric series through the last two (Strakos and Tichy, ETNA 13 (2002) 56).
     """
-    r, z, direction = _residual(grid, x), np.zeros_like(x), np.zeros_like(x)
+    r, z, direction = stencil.fields(3, x.shape)
+    _residual(r, grid, x)
+    direction[:] = 0
     energy, before, lost, error = stencil.dissipation(x, grid), 0.0, 0.0, 1.0
     for step in range(1, ITERATIONS + 1):
         _precondition(z, r, grid, coarse)
@@ -112,13 +114,11 @@ def _still_to_come(gain: float, last: float) -> float:
     return gain * ratio / (1 - ratio)
 
 
-def _residual(grid: Grid, x: Field) -> Field:
-    """Return what flows into each voxel at potentials x, the far electrode at 1."""
-    r = np.empty_like(x)
+def _residual(r: Field, grid: Grid, x: Field) -> None:
+    """Write what flows into each voxel at potentials x, the far electrode at 1."""
     stencil.apply(r, x, grid)
     np.negative(r, out=r)
     r[:, :, -1] += grid[4][1]
-    return r
 
 
 def _precondition(z: Field, r: Field, grid: Grid, coarse: list[Level]) -> None:
@@ -128,14 +128,11 @@ def _precondition(z: Field, r: Field, grid: Grid, coarse: list[Level]) -> None:
 
 def _cycle(level: Level, coarse: list[Level], *, begun: bool) -> None:
     """Improve a level's potentials, from 0 unless begun: sweep, correct by two coarser cycles, sweep back."""
+    if not coarse:
+        stencil.settle(level.x, level.b, level.grid, SWEEPS, begun)
+        return
     sweep = stencil.relax if begun else stencil.relax_from_nothing
     sweep(level.x, level.b, level.grid)
-    if not coarse:
-        stencil.relax_back(level.x, level.b, level.grid)
-        for _ in range(SWEEPS - 1):
-            stencil.relax(level.x, level.b, level.grid)
-            stencil.relax_back(level.x, level.b, level.grid)
-        return
     below, deeper = coarse[0], coarse[1:]
     stencil.restrict_residual(below.b, level.x, level.b, level.grid)
     _cycle(below, deeper, begun=False)

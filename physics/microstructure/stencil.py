@@ -21,8 +21,11 @@ TINY = np.float32(1e-30)
 
 
 def jit(function: Any) -> Any:
-    """Compile a function and keep the result on disk; sums may be reordered."""
-    return numba.njit(cache=True, nogil=True, fastmath=True)(function)
+    """Compile a function and keep the result on disk; sums may be reordered.
+
+    Division by zero gives infinity, as in NumPy: a check for it would keep loops from being vectorised.
+    """
+    return numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")(function)
 
 
 def finest(conductivity: Field, periodic: tuple[bool, bool]) -> Grid:
@@ -44,9 +47,14 @@ def coarser(grid: Grid) -> Grid:
 
 
 def _room(nx: int, ny: int, nz: int) -> Grid:
-    """Return room for a grid, got from NumPy because it asks for large pages: five times faster to touch at first."""
-    gx, gy, gz, diagonal = (np.empty((nx, ny, nz), np.float32) for _ in range(4))
+    """Return room for a grid."""
+    gx, gy, gz, diagonal = fields(4, (nx, ny, nz))
     return gx, gy, gz, diagonal, np.empty((2, nx, ny), np.float32)
+
+
+def fields(number: int, shape: tuple[int, ...]) -> Field:
+    """Return room for fields, (number, nx, ny, nz), in one piece: from 4 MiB on it has large pages, faster to touch."""
+    return np.empty((number, *shape), np.float32)
 
 
 @jit
@@ -127,20 +135,46 @@ def _sum_faces(grid: Any, coarse: Any) -> None:
 
 @jit
 def _inflow(total: Any, x: Any, grid: Any, i: int) -> None:
-    """Sum conductance times potential over the six neighbours of each voxel of layer i into ``total`` (ny * nz,)."""
+    """Sum conductance times potential over the six neighbours of each voxel of layer i into ``total`` (ny * nz,).
+
+    All rows but the first and the last are one loop: what a row's ends lend from other rows their faces, 0, leave out.
+    """
     nx, ny, nz = x.shape
     many = ny * nz
     here, behind, ahead = x[i].reshape(many), x[i - 1].reshape(many), x[(i + 1) % nx].reshape(many)
     back, front, side = grid[0][i - 1].reshape(many), grid[0][i].reshape(many), grid[1][i].reshape(many)
-    below = grid[2][i].reshape(many)
-    for k in range(many):
-        total[k] = back[k] * behind[k] + front[k] * ahead[k]
-    _add_products(total[1:], below[1:], here)
-    _add_products(total, below[1:], here[1:])
-    _add_products(total[nz:], side, here)
-    _add_products(total, side, here[nz:])
-    _add_products(total, side[many - nz :], here[many - nz :])  # the second axis closes upon itself
-    _add_products(total[many - nz :], side[many - nz :], here)
+    below, last = grid[2][i].reshape(many), many - nz
+    if ny < 3:
+        for k in range(many):
+            total[k] = back[k] * behind[k] + front[k] * ahead[k]
+        _add_products(total[1:], below[1:], here)
+        _add_products(total, below[1:], here[1:])
+        _add_products(total[nz:], side, here)
+        _add_products(total, side, here[nz:])
+        _add_products(total, side[last:], here[last:])  # the second axis closes upon itself
+        _add_products(total[last:], side[last:], here)
+        return
+    for start, left, right in ((0, last, nz), (last, last - nz, 0)):
+        for k in range(nz):
+            n = start + k
+            total[n] = (
+                back[n] * behind[n] + front[n] * ahead[n] + side[left + k] * here[left + k] + side[n] * here[right + k]
+            )
+        _add_products(total[start + 1 : start + nz], below[start + 1 :], here[start:])
+        _add_products(total[start : start + nz - 1], below[start + 1 :], here[start + 1 :])
+    middle = total[nz:last]
+    back, front, behind, ahead = back[nz:], front[nz:], behind[nz:], ahead[nz:]
+    under, above, lower, higher = below[nz:], below[nz + 1 :], here[nz - 1 :], here[nz + 1 :]
+    outer, beyond = side[nz:], here[2 * nz :]
+    for k in range(len(middle)):
+        middle[k] = (
+            back[k] * behind[k]
+            + front[k] * ahead[k]
+            + under[k] * lower[k]
+            + above[k] * higher[k]
+            + side[k] * here[k]
+            + outer[k] * beyond[k]
+        )
 
 
 @jit
@@ -149,9 +183,7 @@ def _relax_layer(x: Any, b: Any, grid: Any, i: int, total: Any, chosen: Any) -> 
     _inflow(total, x, grid, i)
     here, source, own = x[i].reshape(len(total)), b[i].reshape(len(total)), grid[3][i].reshape(len(total))
     for k in range(len(total)):
-        total[k] = (total[k] + source[k]) / own[k]
-    for k in range(len(total)):
-        here[k] += chosen[k] * (total[k] - here[k])
+        here[k] += chosen[k] * ((total[k] + source[k]) / own[k] - here[k])
 
 
 @jit
@@ -216,6 +248,16 @@ def relax_back(x: Any, b: Any, grid: Any) -> None:
         if i > 1:
             _relax_layer(x, b, grid, i - 1, total, colours[i % 2])
         _relax_layer(x, b, grid, i, total, colours[i % 2])
+
+
+@jit
+def settle(x: Any, b: Any, grid: Any, sweeps: int, begun: bool) -> None:
+    """Sweep forth and back so many times, from 0 unless begun."""
+    if not begun:
+        x[:] = 0
+    for _ in range(sweeps):
+        relax(x, b, grid)
+        relax_back(x, b, grid)
 
 
 @jit

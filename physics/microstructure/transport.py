@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mesoforge.errors import InputError
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.microstructure.multigrid import ITERATIONS, TOLERANCE, conduct
-from mesoforge.physics.microstructure.paths import THROUGH, joined
+from mesoforge.physics.microstructure.paths import THROUGH, joined, through_values
 from mesoforge.physics.voxels import CLOSED, Periodic
 
 AXES = "xyz"
@@ -86,13 +86,13 @@ def transport(
     """
     table = conductivity_table(conductivity, axis)
     along, sides = np.moveaxis(phase, axis, 2), _sides(periodic, axis)
-    state = joined(table[along] > 0, sides)
+    state = joined((table > 0)[along], sides)
     through, conducting = np.count_nonzero(state == THROUGH), np.count_nonzero(state)
     if not through:
         return Transport(axis, 0.0, 0.0, 0.0, 0.0)
-    local = np.where(state == THROUGH, table[along], np.float32(0))
+    local = through_values(along, state, table)
     del state
-    found = conduct(np.ascontiguousarray(local), sides, tolerance)
+    found = conduct(local, sides, tolerance)
     if not found.converged:
         raise PhysicsError("not_converged", f"the tortuosity factor did not converge in {ITERATIONS} steps")
     nx, ny, nz = along.shape
