@@ -80,7 +80,7 @@ def calendering_script(recipe: Recipe, dried: float, holding: Holding = RIGID) -
     law, numerics = calendering_law(recipe), recipe.numerics
     kpa = KPA_PER_MPA / law.scale
     load = stroke_script(LOAD, loading(Task(recipe, law, dried)))
-    release = stroke_script(RELEASE, release_to("v_gauge", numerics.plane_speed, "release and relax"))
+    release = stroke_script(RELEASE, release_to("v_gauge", numerics.release_speed, "release and relax"))
     between = f"""{holding.eased}write_dump      all custom {LOADED} id xu yu zu modify sort id format float %.12g
 variable        peak equal $(v_load)
 variable        gauge equal $({_least(_most("v_load", LEAST_GAUGE * kpa), numerics.gauge_pressure * kpa)})

@@ -49,6 +49,7 @@ CALENDERING_NUMERICS = {
     "rayleigh_fraction",
     "calendering_softening",
     "plane_speed",
+    "release_speed",
     "viscous_drag",
     "gauge_pressure",
     "pressure_limit",

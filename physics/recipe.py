@@ -245,7 +245,9 @@ class Numerics(Record):
     drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
     """Contact modulus of the active material in drying [GPa]: hard against small pressures."""
     plane_speed: float = Field(default=1.5, gt=0, le=20)
-    """Greatest speed of the plane in calendering [um/us]."""
+    """Greatest speed of the plane that loads in calendering [um/us]."""
+    release_speed: float = Field(default=1.5, gt=0, le=20)
+    """Greatest speed of the plane that lets go [um/us], ever less as the load falls."""
     drying_speed: float = Field(default=1.5, gt=0, le=20)
     """Greatest speed of the plane in drying [um/us]; a quarter of it once it has met the coating."""
     drying_drag: float = Field(default=20.0, gt=0)
