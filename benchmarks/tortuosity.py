@@ -5,8 +5,8 @@ draws an image of smoothed noise for each edge and porosity and solves it along 
 a process of its own with one thread, after a warm-up on a small image, and takes medians over the repeats. It
 prints processor time (which other work on the machine disturbs less than wall time), its multiple of ours, wall time,
 tortuosity factor, relative error and peak memory above the start of the solution (Linux). Errors are against a
-conjugate gradient in double precision to a residual of 1e-10 (``exact``: pyamg's hierarchy is its preconditioner), where
-the edge is at most ``--exact`` voxels.
+conjugate gradient in double precision to a residual of 1e-10 (``exact``: pyamg's hierarchy preconditions it), where the
+edge is at most ``--exact`` voxels.
 pyamg and PoreSpy's finite differences (with OpenPNM) are left out, with a word, where they are not installed.
 """
 
