@@ -30,7 +30,7 @@ class Effects(Kernel):  # type: ignore[misc]
 
     def __init__(self, inputs: int, categories: Sequence[int] = ()) -> None:
         super().__init__()
-        self._categories = [(axis, count) for axis, count in enumerate(categories) if count]
+        self._categories = {axis: count for axis, count in enumerate(categories) if count}
         joint = LogNormalPrior(SQUARE_ROOT_2 + math.log(inputs) / 2, math.sqrt(3))
         self._learn("main_length", torch.full((1, inputs), 0.7), MAIN_LENGTH, LEAST)
         self._learn("joint_length", torch.full((1, inputs), float(joint.mode)), joint, LEAST)
@@ -44,15 +44,22 @@ class Effects(Kernel):  # type: ignore[misc]
 
     def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:  # noqa: ANN401
         """Return the covariance (..., n, k) of points x1 (..., n, d) and x2 (..., k, d); with ``diag`` row by row."""
-        one, other = (x1, x2) if diag else (x1.unsqueeze(-2), x2.unsqueeze(-3))
-        square = (one - other) ** 2 / -2
-        for axis, count in self._categories:
-            parts = [torch.clamp((x[..., axis] * count).floor(), max=count - 1) for x in (one, other)]
-            square[..., axis] = (parts[0] != parts[1]).to(square) / -2
-        main = torch.exp(square / self.main_length[0] ** 2).mean(-1)
-        joint = torch.exp((square / self.joint_length[0] ** 2).sum(-1))
-        covariance: Tensor = self.main_scale * main + self.joint_scale * joint
+        main, joint = x1.new_zeros(()), x1.new_zeros(())
+        for axis in range(x1.shape[-1]):  # one by one: all inputs' squares at once would fill the driver's memory
+            square = self._square(axis, *((x1, x2) if diag else (x1.unsqueeze(-2), x2.unsqueeze(-3))))
+            main = main + torch.exp(square / self.main_length[0, axis] ** 2)
+            joint = joint + square / self.joint_length[0, axis] ** 2
+        covariance: Tensor = self.main_scale / x1.shape[-1] * main + self.joint_scale * torch.exp(joint)
         return covariance
+
+    def _square(self, axis: int, one: Tensor, other: Tensor) -> Tensor:
+        """Return minus half the squared difference in one input, of choices 1 where they differ."""
+        one, other = one[..., axis], other[..., axis]
+        if axis not in self._categories:
+            return (one - other) ** 2 / -2
+        count = self._categories[axis]
+        first, second = (torch.clamp((x * count).floor(), max=count - 1) for x in (one, other))
+        return (first != second).to(one) / -2
 
 
 class Levels(Kernel):  # type: ignore[misc]

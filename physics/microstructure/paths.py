@@ -23,7 +23,7 @@ def joined(conducting: NDArray[np.bool_], periodic: tuple[bool, bool]) -> NDArra
     Returns:
         BLOCKED, APART, NEAR or THROUGH, (nx, ny, nz).
     """
-    return _reached(conducting, *periodic, np.array([APART, NEAR, APART, THROUGH], np.uint8))
+    return np.asarray(_reached(conducting, *periodic, np.array([APART, NEAR, APART, THROUGH], np.uint8)))
 
 
 def open_to_ends(conducting: NDArray[np.bool_], periodic: tuple[bool, bool]) -> NDArray[np.bool_]:
@@ -78,7 +78,7 @@ def _runs(conducting: Any) -> Any:
 
 
 @jit
-def _count(row: Any) -> int:
+def _count(row: Any) -> Any:
     """Count the runs of a line."""
     count = np.int32(row[0])
     for k in range(1, len(row)):
@@ -102,7 +102,7 @@ def _find(row: Any, low: Any, high: Any) -> None:
 
 
 @jit
-def _root(parent: Any, run: int) -> int:
+def _root(parent: Any, run: Any) -> Any:
     """Return the root of a run's tree, and halve the way to it."""
     while parent[run] != run:
         parent[run] = parent[parent[run]]
