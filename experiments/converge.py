@@ -29,8 +29,9 @@ STRESS = "stress_at_porosity"
 """The pressure on the loading curves at one porosity that all of them pass through [MPa]."""
 RAN = re.compile(r"^Loop time of .* for (\d+) steps", re.MULTILINE)
 """Where a log says how many steps a run took."""
-WINDOW = 0.004
-"""The pressure at a porosity is the mean over so much porosity to both sides."""
+WINDOW = 0.015
+"""The pressure at a porosity is read off the line that fits its logarithm over so much porosity to both sides: a plane
+feels single particles give way, and within a narrower window two curves differ by these jerks."""
 Json = dict[str, Any]
 Watch = Callable[[str, int, int], None]
 
@@ -100,15 +101,17 @@ def common_porosity(made: Sequence[Json]) -> float:
     curves = [one for one in made if "values" in one]
     if not curves:
         return math.nan
-    level = max(min(one["porosity"]) for one in curves) + 1.5 * WINDOW
+    level = max(min(one["porosity"]) for one in curves) + WINDOW
     return level if all(max(one["porosity"]) >= level + WINDOW for one in curves) else math.nan
 
 
 def pressure_at(level: float, curve: Json) -> float:
-    """Return the pressure [MPa] at a porosity, averaged over the window about it, nan where the curve has none."""
+    """Return the pressure [MPa] at a porosity, smoothed over the window about it, nan where the curve has too little."""
     porosity, pressure = np.array(curve["porosity"]), np.array(curve["pressure"])
-    near = np.abs(porosity - level) <= WINDOW
-    return float(pressure[near].mean()) if near.any() else math.nan
+    near = (np.abs(porosity - level) <= WINDOW) & (pressure > 0)
+    if np.unique(porosity[near]).size < 2:
+        return math.nan
+    return float(np.exp(np.polynomial.Polynomial.fit(porosity[near] - level, np.log(pressure[near]), 1)(0)))
 
 
 def converge(question: Question, home: Home, pool: Pool, watch: Watch) -> Json:

@@ -236,7 +236,7 @@ class Numerics(Record):
 
     slurry_timestep: float = Field(default=0.01, gt=0, le=0.1)
     """Longest time step of the slurry [us]; small beads take a shorter one."""
-    rayleigh_fraction: float = Field(default=0.3, gt=0, le=0.4)
+    rayleigh_fraction: float = Field(default=0.4, gt=0, le=0.4)
     """Time step of calendering, as a fraction of the Rayleigh time of an active bead."""
     calendering_softening: float = Field(default=7.0, ge=1, le=100)
     """Moduli, adhesion and pressures in calendering are divided by it together and pressures multiplied back."""
@@ -244,9 +244,9 @@ class Numerics(Record):
     """Time step of drying, as a fraction of the longest that the adhesive contacts bear."""
     drying_modulus: float = Field(default=0.5, gt=0.001, le=300)
     """Contact modulus of the active material in drying [GPa]: hard against small pressures."""
-    plane_speed: float = Field(default=1.5, gt=0, le=20)
+    plane_speed: float = Field(default=0.75, gt=0, le=20)
     """Greatest speed of the plane that loads in calendering [um/us]."""
-    release_speed: float = Field(default=1.5, gt=0, le=20)
+    release_speed: float = Field(default=3.0, gt=0, le=20)
     """Greatest speed of the plane that lets go [um/us], ever less as the load falls."""
     drying_speed: float = Field(default=1.5, gt=0, le=20)
     """Greatest speed of the plane in drying [um/us]; a quarter of it once it has met the coating."""
@@ -256,7 +256,7 @@ class Numerics(Record):
     """Pressure under which the thickness after release is read, as a thickness gauge presses [MPa]."""
     pressure_limit: float = Field(default=3000.0, gt=0)
     """Pressure at which a thickness counts as out of reach [MPa]."""
-    viscous_drag: float = Field(default=5.0, gt=0)
+    viscous_drag: float = Field(default=1.0, gt=0)
     """Drag on each bead in calendering [nN us/um]."""
     voxel: float = Field(default=0.2, gt=0.02, le=2)
     """Edge of a voxel in the measurement [um]."""
