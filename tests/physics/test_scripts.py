@@ -62,6 +62,7 @@ FIXED = small(
     numerics__drying_step=0.6,
     numerics__drying_modulus=0.5,
     numerics__plane_speed=1.5,
+    numerics__release_speed=1.5,
     numerics__drying_speed=1.5,
     numerics__drying_drag=20.0,
     numerics__gauge_pressure=0.1,
