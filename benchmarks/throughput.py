@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
+import statistics
 import tempfile
 import threading
 import time
@@ -63,16 +64,17 @@ def measured(
     home = Home(Path(tempfile.mkdtemp(prefix="throughput-")))
     said = f"{seconds} {SPREAD if workers > 2 else 0}"
     (home.root / "seconds.txt").write_text(said, encoding="utf-8")
-    memory, over = list[float](), threading.Event()
+    kept = pools.local_pool
+    virtual = ByProcessorTime(workers, seconds) if pool is ByProcessorTime else None
+    memory, over = list[tuple[int, float]](), threading.Event()
 
     def look() -> None:
         while not over.wait(min(seconds / 4, 5.0)):
-            memory.append(psutil.Process().memory_info().rss / MB)
+            known = len(spans_of(home) if virtual is None else virtual.spans)
+            memory.append((known, psutil.Process().memory_info().rss / MB))
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    kept = pools.local_pool
-    virtual = ByProcessorTime(workers, seconds) if pool is ByProcessorTime else None
     if pool is not None:
         pools.local_pool = pool if virtual is None else lambda _: nullcontext(virtual)  # type: ignore[assignment]
     try:
@@ -84,7 +86,6 @@ def measured(
     begin, end = min(one for one, _ in spans), max(one for _, one in spans)
     full = [(max(a, begin), min(b, tail(spans, workers))) for a, b in spans]
     window = tail(spans, workers) - begin
-    quarter = max(1, len(memory) // 4)
     return {
         "runs": len(spans),
         "workers": workers,
@@ -94,15 +95,21 @@ def measured(
         "busy while there is work": round(sum(max(0.0, b - a) for a, b in full) / (workers * window), 4),
         "processor s of the driver": round(time.process_time()),
         "hypervolume": found["hypervolume"],
-        "driver MB, first quarter": round(sum(memory[:quarter]) / quarter),
-        "driver MB, last quarter": round(sum(memory[-quarter:]) / quarter),
-        "driver MB, most": round(max(memory)),
+        "driver MB, median per quarter of the runs": _by_quarter(memory, runs),
+        "driver MB, most, the end's figures included": round(max(one for _, one in memory)),
     }
+
+
+def _by_quarter(memory: list[tuple[int, float]], runs: int) -> list[int]:
+    """Return the median memory [MB] in each quarter of the runs; the last ends with the last run's start."""
+    parts = [[one for known, one in memory if 4 * known // runs == quarter] for quarter in range(4)]
+    return [round(statistics.median(part)) for part in parts if part]
 
 
 def spans_of(home: Home) -> list[tuple[float, ...]]:
     """Return when each run began and ended, as the runs wrote it down."""
-    lines = (home.root / "spans.txt").read_text(encoding="utf-8").splitlines()
+    written = home.root / "spans.txt"
+    lines = written.read_text(encoding="utf-8").splitlines() if written.exists() else []
     return [tuple(map(float, line.split())) for line in lines if line]
 
 

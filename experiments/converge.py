@@ -106,7 +106,7 @@ def common_porosity(made: Sequence[Json]) -> float:
 
 
 def pressure_at(level: float, curve: Json) -> float:
-    """Return the pressure [MPa] at a porosity, smoothed over the window about it, nan where the curve has too little."""
+    """Return the pressure [MPa] at a porosity, smoothed over the window about it; nan where the curve is not."""
     porosity, pressure = np.array(curve["porosity"]), np.array(curve["pressure"])
     near = (np.abs(porosity - level) <= WINDOW) & (pressure > 0)
     if np.unique(porosity[near]).size < 2:

@@ -22,7 +22,7 @@ SCALED: dict[str, tuple[str, float, tuple[str, ...]]] = {
     "drying_drag": ("drag in drying", 0.5, ("numerics.drying_drag",)),
     "timestep": ("time step of calendering", 0.5, ("numerics.rayleigh_fraction",)),
     "rate": ("speed of the calender's plane", 0.5, ("numerics.plane_speed", "numerics.release_speed")),
-    "drag": ("drag in calendering", 0.5, ("numerics.viscous_drag",)),
+    "drag": ("drag in calendering", 0.5, ("numerics.viscous_drag", "numerics.release_drag")),
     "softening": ("softening", 0.5, ("numerics.calendering_softening",)),
     "voxel": ("voxel", 0.5, ("numerics.voxel",)),
     "bead_size": ("volume of a bead", HALF_VOLUME, ("particles.primary_diameter", "drying.cbd_diameter")),

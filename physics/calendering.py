@@ -26,6 +26,7 @@ from mesoforge.physics.contact import (
     calendering_law,
     contact_script,
     diameters,
+    drag_script,
     drying_law,
 )
 from mesoforge.physics.cracking import Cracks, Skeleton
@@ -81,7 +82,9 @@ def calendering_script(recipe: Recipe, dried: float, holding: Holding = RIGID) -
     kpa = KPA_PER_MPA / law.scale
     load = stroke_script(LOAD, loading(Task(recipe, law, dried)))
     release = stroke_script(RELEASE, release_to("v_gauge", numerics.release_speed, "release and relax"))
-    between = f"""{holding.eased}write_dump      all custom {LOADED} id xu yu zu modify sort id format float %.12g
+    # A dump sets LAMMPS up anew, so that what stands before it holds in the runs after it, which do not.
+    between = f"""{holding.eased}{drag_script(numerics.release_drag)}write_dump      all custom {LOADED} id xu yu zu &
+   modify sort id format float %.12g
 variable        peak equal $(v_load)
 variable        gauge equal $({_least(_most("v_load", LEAST_GAUGE * kpa), numerics.gauge_pressure * kpa)})
 """

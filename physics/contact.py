@@ -155,10 +155,14 @@ neighbor        0.3 bin
 neigh_modify    delay 0 every 5 check yes{_excluded(holding)}
 timestep        {step or timestep(recipe, law):.10g}
 {holding.motion}fix             move cbd nve/sphere
-fix             drag all viscous {drag:.10g}
-compute         heat all temp/sphere
+{drag_script(drag)}compute         heat all temp/sphere
 thermo_modify   temp heat
 """
+
+
+def drag_script(drag: float) -> str:
+    """Write the drag on each bead [nN us/um], in place of the one before."""
+    return f"fix             drag all viscous {drag:.10g}\n"
 
 
 def _excluded(holding: Holding) -> str:

@@ -257,7 +257,9 @@ class Numerics(Record):
     pressure_limit: float = Field(default=3000.0, gt=0)
     """Pressure at which a thickness counts as out of reach [MPa]."""
     viscous_drag: float = Field(default=1.0, gt=0)
-    """Drag on each bead in calendering [nN us/um]."""
+    """Drag on each bead while the calender loads [nN us/um]: it adds to the pressure that the plane feels."""
+    release_drag: float = Field(default=10.0, gt=0)
+    """Drag on each bead while it lets go [nN us/um]: it brings the electrode to rest."""
     voxel: float = Field(default=0.2, gt=0.02, le=2)
     """Edge of a voxel in the measurement [um]."""
     image: Literal["beads", "particles"] = "beads"

@@ -68,6 +68,7 @@ FIXED = small(
     numerics__gauge_pressure=0.1,
     numerics__pressure_limit=3000.0,
     numerics__viscous_drag=5.0,
+    numerics__release_drag=5.0,
     numerics__voxel=0.4,
 )
 """Every setting that a script reads, so that another default changes no script here."""
