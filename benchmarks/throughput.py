@@ -101,7 +101,7 @@ def measured(
 
 
 def _by_quarter(memory: list[tuple[int, float]], runs: int) -> list[int]:
-    """Return the median memory [MB] in each quarter of the runs; the last ends with the last run's start."""
+    """Return the median memory [MB] while each quarter of the runs became known, the end's figures left out."""
     parts = [[one for known, one in memory if 4 * known // runs == quarter] for quarter in range(4)]
     return [round(statistics.median(part)) for part in parts if part]
 

@@ -101,15 +101,16 @@ def common_porosity(made: Sequence[Json]) -> float:
     curves = [one for one in made if "values" in one]
     if not curves:
         return math.nan
-    level = max(min(one["porosity"]) for one in curves) + WINDOW
+    level = max(min(one["porosity"]) for one in curves) + 1.5 * WINDOW  # the dwell at the end is no loading
     return level if all(max(one["porosity"]) >= level + WINDOW for one in curves) else math.nan
 
 
 def pressure_at(level: float, curve: Json) -> float:
-    """Return the pressure [MPa] at a porosity, smoothed over the window about it; nan where the curve is not."""
+    """Return the pressure [MPa] at a porosity, smoothed over the window about it; nan where the curve bears none."""
     porosity, pressure = np.array(curve["porosity"]), np.array(curve["pressure"])
-    near = (np.abs(porosity - level) <= WINDOW) & (pressure > 0)
-    if np.unique(porosity[near]).size < 2:
+    near = np.abs(porosity - level) <= WINDOW
+    sides = near & (porosity <= level), near & (porosity >= level)
+    if not all(side.any() for side in sides) or np.ptp(porosity[near]) < WINDOW or pressure[near].min() <= 0:
         return math.nan
     return float(np.exp(np.polynomial.Polynomial.fit(porosity[near] - level, np.log(pressure[near]), 1)(0)))
 

@@ -29,7 +29,7 @@ UNBREAKABLE = 0.4
 """Extension at which bonds would break while the beads settle."""
 LOSS = 0.08
 """Damping of a bond over the root of stiffness times mass: about a twentieth of critical."""
-COURANT = 2.0
+COURANT = 1.5
 """Time step over ``rayleigh_fraction`` of the time that sound takes from bead to bead."""
 SIGHT = 2.7
 """How far ranks see, in pitches: LAMMPS's estimate of the longest bond."""

@@ -82,7 +82,6 @@ def calendering_script(recipe: Recipe, dried: float, holding: Holding = RIGID) -
     kpa = KPA_PER_MPA / law.scale
     load = stroke_script(LOAD, loading(Task(recipe, law, dried)))
     release = stroke_script(RELEASE, release_to("v_gauge", numerics.release_speed, "release and relax"))
-    # A dump sets LAMMPS up anew, so that what stands before it holds in the runs after it, which do not.
     between = f"""{holding.eased}{drag_script(numerics.release_drag)}write_dump      all custom {LOADED} id xu yu zu &
    modify sort id format float %.12g
 variable        peak equal $(v_load)

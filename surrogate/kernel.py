@@ -59,7 +59,7 @@ class Effects(Kernel):  # type: ignore[misc]
             return (one - other) ** 2 / -2
         count = self._categories[axis]
         first, second = (torch.clamp((x * count).floor(), max=count - 1) for x in (one, other))
-        return (first != second).to(one) / -2
+        return (first != second).to(one) / -2 + 0 * (one - other)  # slopes exist: 0, also where all inputs are choices
 
 
 class Levels(Kernel):  # type: ignore[misc]

@@ -65,6 +65,14 @@ def test_the_best_choice_is_found_though_its_neighbours_on_the_axis_are_bad() ->
     assert point[1] == pytest.approx(0.7, abs=0.1)
 
 
+@pytest.mark.parametrize("name", ["botorch", "thompson"])
+def test_where_all_inputs_are_choices_one_of_them_is_proposed(name: str) -> None:
+    space = Space.from_mapping({"a": {"choices": ["p", "q", "r"]}, "b": {"choices": ["u", "v"]}})
+    X = np.array([space.snap(point) for point in sobol_points(2, 0, 8)])
+    point = strategy(name).propose(told(space, X, X[:, :1] + 2 * X[:, 1:]))
+    assert set(space.from_unit(point)) == {"a", "b"}
+
+
 def test_choices_have_no_order_for_the_gaussian_process(tmp_path: Path) -> None:
     X = np.array([KINDS.snap(point) for point in sobol_points(2, 0, 32)])
     table = Table(X, np.array([[kinds(x)] for x in X]), ("y",), categories=KINDS.categories)
