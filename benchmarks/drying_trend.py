@@ -2,8 +2,9 @@
 
 ``python benchmarks/drying_trend.py [--data FILE] [--seeds N]`` regresses the measured porosities of uncalendered NMC111
 coatings (one average per condition) on the solids content of the slurry, the active mass fraction and, as a covariate,
-the mass loading; makes 3 x 3 coatings with several seeds by the model ``capillary``; regresses those on the same with a
-level per seed; and prints both slopes with 95 % intervals. Where the measured table is absent, only the simulated ones.
+one over the mass loading, since loose layers at the faces count the more the thinner a coating is; makes 3 x 3 coatings
+with several seeds by the model ``capillary``; regresses those on the same with a level per seed; and prints both slopes
+with 95 % intervals. Where the measured table is absent, only the simulated ones.
 The table's ratio of solid to liquid is the slurry's mass fraction of solids: as a ratio of masses the slurries would be
 of 35 to 42 % solids, too thin for the viscosities that the table reports.
 """
@@ -57,7 +58,7 @@ def measured(path: Path) -> tuple[Slopes, int]:
     rows = np.loadtxt(path, delimiter=",", skiprows=1)
     _, owner = np.unique(rows[:, :4], axis=0, return_inverse=True)
     means = np.array([rows[owner == one].mean(axis=0) for one in range(owner.max() + 1)])
-    columns = {"solids": means[:, 1], "active": means[:, 0], "loading": means[:, 4]}
+    columns = {"solids": means[:, 1], "active": means[:, 0], "1/loading": 1 / means[:, 4]}
     return fitted(columns, np.ones((len(means), 1)), means[:, 5]), len(means)
 
 
@@ -116,8 +117,8 @@ def report(title: str, found: Slopes) -> None:
     """Print the slopes of one regression."""
     print(f"{title} (residual sd {found.residual:.2f} points of porosity)")
     for name, (slope, half) in found.slope.items():
-        unit = "mg/cm2" if name == "loading" else "%"
-        print(f"  {name:8s} {slope:+.3f} ± {half:.3f} points per {unit}")
+        unit = "cm2/mg" if name == "1/loading" else "%"
+        print(f"  {name:9s} {slope:+.3f} ± {half:.3f} points per {unit}")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ class Conduction:
     converged: bool
 
 
-def conduct(conductivity: Field, periodic: tuple[bool, bool], tolerance: float = TOLERANCE) -> Conduction:
+def conduct(
+    conductivity: Field, periodic: tuple[bool, bool], tolerance: float = TOLERANCE, agreeing: int = 1
+) -> Conduction:
     """Solve for the potentials of an image whose last axis joins both electrodes.
 
     Args:
@@ -61,11 +63,13 @@ def conduct(conductivity: Field, periodic: tuple[bool, bool], tolerance: float =
             to an electrode. Overwritten by the potentials.
         periodic: whether the first and the second axis close upon themselves; else nothing passes there.
         tolerance: relative error of the conductance at which to stop.
+        agreeing: steps in a row that foretell such an error. One is enough for one conductor; where a good one lies in
+            bad ones, steps that gain little come before others that gain much.
     """
     grid = stencil.finest(conductivity, periodic)
     coarse = _coarser_levels(grid)
     x = stencil.ramp(conductivity)
-    steps, error = _conjugate_gradients(grid, coarse, x, tolerance)
+    steps, error = _conjugate_gradients(grid, coarse, x, tolerance, agreeing)
     conductance = stencil.dissipation(x, grid)
     idle = stencil.idle(x, grid, np.float32(IDLE * conductance * x.shape[2]))
     return Conduction(conductance, x, idle, error, steps, error <= tolerance)
@@ -79,7 +83,9 @@ def _coarser_levels(grid: Grid) -> list[Level]:
     return levels
 
 
-def _conjugate_gradients(grid: Grid, coarse: list[Level], x: Field, tolerance: float) -> tuple[int, float]:
+def _conjugate_gradients(
+    grid: Grid, coarse: list[Level], x: Field, tolerance: float, agreeing: int
+) -> tuple[int, float]:
     """Improve x until the energy still to be lost is a small share of all; return steps and that share.
 
     Each step lowers the energy by a known amount (Hestenes and Stiefel 1952); what is still to come is the tail of a
@@ -88,7 +94,7 @@ def _conjugate_gradients(grid: Grid, coarse: list[Level], x: Field, tolerance: f
     r, z, direction = stencil.fields(3, x.shape)
     _residual(r, grid, x)
     direction[:] = 0
-    energy, before, lost, error = stencil.dissipation(x, grid), 0.0, 0.0, 1.0
+    energy, before, lost, error, agreed = stencil.dissipation(x, grid), 0.0, 0.0, 1.0, 0
     for step in range(1, ITERATIONS + 1):
         _precondition(z, r, grid, coarse)
         now = stencil.product(r, z)
@@ -101,7 +107,8 @@ def _conjugate_gradients(grid: Grid, coarse: list[Level], x: Field, tolerance: f
         gain, last = length * now, lost
         energy, before, lost = energy - gain, now, gain
         error = _still_to_come(gain, last) / energy
-        if error < tolerance:
+        agreed = agreed + 1 if error < tolerance else 0
+        if agreed == agreeing:
             return step, error
     return ITERATIONS, error
 

@@ -92,7 +92,8 @@ def transport(
         return Transport(axis, 0.0, 0.0, 0.0, 0.0)
     local = through_values(along, state, table)
     del state
-    found = conduct(local, sides, tolerance)
+    several = len({value for value in conductivity.values() if value > 0}) > 1
+    found = conduct(local, sides, tolerance, agreeing=2 if several else 1)
     if not found.converged:
         raise PhysicsError("not_converged", f"the tortuosity factor did not converge in {ITERATIONS} steps")
     nx, ny, nz = along.shape

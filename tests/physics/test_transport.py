@@ -227,6 +227,15 @@ def test_macmullin_and_bruggeman_are_other_words_for_the_same() -> None:
     assert found.macmullin * 0.4 == pytest.approx(found.tortuosity_factor(0.4))
 
 
+@pytest.mark.parametrize("seed", [99, 118, 167])
+def test_steps_that_gain_little_at_first_do_not_end_the_solution(seed: int) -> None:
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=(16, 16, 16)), 1.0)
+    phase = np.where(noise < np.quantile(noise, 0.3), CBD, SOLID).astype(np.uint8)
+    contrast = {CBD: 1.0, SOLID: 1e-3}
+    due = slow_twin(phase, contrast, 2, (False, False, False))
+    assert transport(phase, contrast).conductivity == pytest.approx(due, rel=1e-5)
+
+
 @pytest.mark.parametrize("pores", [blobs, lambda: centre(48)], ids=["blobs", "tomogram"])
 def test_taufactor_agrees(pores: Callable[[], np.ndarray]) -> None:
     ours, theirs = transport(pores(), OPEN, 0), taufactor_transport(pores(), OPEN, 0)
