@@ -63,7 +63,7 @@ def test_weaker_particles_crack_sooner_and_more(make: Make) -> None:
     assert (weak["cracked_particles"] > 0) == (weak["fragments"] > 1), "cracks need not run through"
     if "cracking_onset_pressure" in strong:
         assert weak["cracking_onset_pressure"] < strong["cracking_onset_pressure"]
-    assert weak["broken_bonds_under_load"] <= weak["broken_bonds"] <= 1
+    assert weak["broken_bonds_under_load"] <= weak["broken_bonds"] + 1e-12 <= 1
     assert 0 < weak["crack_height"] < 1
     assert set(weak) >= set(CRACKING) - {"krumbein_sphericity_change", "particle_flattening"}
     assert set(CRACKING) <= set(PROPERTIES)
