@@ -15,6 +15,7 @@ from mesoforge.experiments.home import Home
 from mesoforge.experiments.sizing import SIDE
 from mesoforge.experiments.staging import SHARES
 from mesoforge.experiments.study import SINGLE, Plan
+from mesoforge.optimize.fidelity import LEAST_S
 from mesoforge.optimize.journal import Journal
 from mesoforge.physics.balance import balance
 from mesoforge.physics.manufacture import STAGES, identity
@@ -24,8 +25,6 @@ from mesoforge.physics.store import Store, digest
 
 CORE_S_PER_BEAD: Final = 38 / 2430
 """Core-seconds per bead of a whole electrode, pictures and record included (docs/performance.md)."""
-LEAST_SEEN_S: Final = 2.0
-"""Electrodes made in less were found in the store."""
 NOT_PROPOSED: Final = ("sobol", "known")
 """Trials whose size saves the proposals nothing."""
 ALIKE: Final = 3.0
@@ -130,7 +129,7 @@ def _made(home: Home) -> Iterator[tuple[int, int, float]]:
 def _singles(journal: Path) -> Iterator[tuple[int, int, float]]:
     for event in Journal(journal).events():
         outcome: Any = event.get("outcome", {})
-        if (wall := outcome.get("wall_s", 0)) > LEAST_SEEN_S:
+        if (wall := outcome.get("wall_s", 0)) > LEAST_S:
             try:
                 recipe = Recipe.from_mapping(event["recipe"])  # type: ignore[arg-type]
             except ValueError:  # of another version
@@ -148,6 +147,6 @@ def _trials(journal: Path, folder: Path) -> Iterator[tuple[int, int, float]]:
     sides: dict[Any, Any] = {one["number"]: one.get("fidelity") for one in events if one["event"] == "ask"}
     for event in events:
         wall: Any = event.get("wall_s", 0)
-        if wall > LEAST_SEEN_S:
+        if wall > LEAST_S:
             side = sides.get(event.get("number"))
             yield beads(recipe if side is None else recipe.with_values({SIDE: side})), recipe.numerics.ranks, wall
