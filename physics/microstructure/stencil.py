@@ -144,17 +144,7 @@ def _inflow(total: Any, x: Any, grid: Any, i: int) -> None:
     here, behind, ahead = x[i].reshape(many), x[i - 1].reshape(many), x[(i + 1) % nx].reshape(many)
     back, front, side = grid[0][i - 1].reshape(many), grid[0][i].reshape(many), grid[1][i].reshape(many)
     below, last = grid[2][i].reshape(many), many - nz
-    if ny < 3:
-        for k in range(many):
-            total[k] = back[k] * behind[k] + front[k] * ahead[k]
-        _add_products(total[1:], below[1:], here)
-        _add_products(total, below[1:], here[1:])
-        _add_products(total[nz:], side, here)
-        _add_products(total, side, here[nz:])
-        _add_products(total, side[last:], here[last:])  # the second axis closes upon itself
-        _add_products(total[last:], side[last:], here)
-        return
-    for start, left, right in ((0, last, nz), (last, last - nz, 0)):
+    for start, left, right in ((0, last, nz % many), (last, (last - nz) % many, 0)):
         for k in range(nz):
             n = start + k
             total[n] = (
