@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from mesoforge.physics.balance import balance
+from mesoforge.physics.balance import as_dried, balance
 from mesoforge.physics.beads import ACTIVE, Beads
 from mesoforge.physics.drying.migration import peclet
 from mesoforge.physics.drying.models import dry
@@ -45,6 +45,7 @@ def slurry(seed: int) -> Beads:
 
 def measured(wet: Beads, recipe: Recipe) -> tuple[float, float, float]:
     """Dry a slurry; return the ratio of CBD, that of active material, and the porosity."""
+    recipe = as_dried(recipe)
     with tempfile.TemporaryDirectory() as place:
         beads = dry(wet, recipe, Path(place)).beads
     heights = beads.position[beads.kind == ACTIVE, 2] / beads.thickness

@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from scipy.stats import t
 
-from mesoforge.physics.balance import balance
+from mesoforge.physics.balance import as_dried, balance
 from mesoforge.physics.drying.models import dry
 from mesoforge.physics.packing import pack
 from mesoforge.physics.recipe import Recipe
@@ -68,7 +68,8 @@ def porosity(recipe: Recipe) -> float:
         for name in ("slurry", "drying"):
             (Path(place) / name).mkdir()
         wet = make_slurry(pack(recipe), recipe, Path(place) / "slurry").beads
-        return 100 * balance(recipe).porosity(dry(wet, recipe, Path(place) / "drying").beads.volume)
+        beads = dry(wet, as_dried(recipe), Path(place) / "drying").beads
+        return 100 * balance(recipe).porosity(beads.volume)
 
 
 def simulated(base: Recipe, seeds: int) -> Slopes:

@@ -23,6 +23,7 @@ import numpy as np
 from mesoforge.experiments.canvas import new_figure, save, style
 from mesoforge.experiments.converge import loading_curve
 from mesoforge.experiments.home import Home
+from mesoforge.physics.balance import as_dried
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import BEADS, VOXELS, Electrode, manufacture
@@ -74,8 +75,9 @@ def heavier(graphite: Recipe) -> Values:
 
 def states(made: Electrode) -> Values:
     """Return the numbers of the dried and of the calendered state, the curve under load and all properties."""
-    conductors = Conductors(nanoporosity=made.recipe.drying.cbd_nanoporosity)
-    dried = voxelise(Beads.load(made.stages["drying"] / BEADS), made.recipe)
+    recipe = as_dried(made.recipe)
+    conductors = Conductors(nanoporosity=recipe.drying.cbd_nanoporosity)
+    dried = voxelise(Beads.load(made.stages["drying"] / BEADS), recipe)
     pressed = Voxels.load(made.stages["measurement"] / VOXELS)
     porosity, pressure = loading_curve(made)
     return {

@@ -15,6 +15,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from mesoforge.physics.balance import as_dried
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import BEADS, obtain
@@ -47,7 +48,7 @@ def main() -> None:
     done = obtain(recipe, Store(chosen.home / "store"), MADE)
     if isinstance(done, Failure):
         raise SystemExit(f"failed in {done.stage}: {done.reason}")
-    columns = {}
+    columns, recipe = {}, as_dried(recipe)
     for stage, word in (("drying", "dried"), ("calendering", "calendered")):
         beads = Beads.load(done[stage].folder / BEADS)
         for edge in chosen.edges:

@@ -59,8 +59,7 @@ class Made:
     @property
     def _now(self) -> Recipe:
         """The recipe with the nanopores that are left."""
-        left = self.properties["cbd_nanoporosity"]
-        return self.recipe if left == self.recipe.drying.cbd_nanoporosity else consolidated(self.recipe, left)
+        return consolidated(self.recipe, self.properties["cbd_nanoporosity"])
 
     def _file(self, stage: str, name: str) -> Path:
         path = self.places[stage] / name

@@ -87,7 +87,7 @@ def _remaker(written: Path, home: Home, nanoporosity: float) -> Callable[[float]
 
     recipe = load_recipe(written)
     beads = Store(home.store).folder("calendering", digest(identity(recipe)["calendering"])) / BEADS
-    now = recipe if nanoporosity == recipe.drying.cbd_nanoporosity else consolidated(recipe, nanoporosity)
+    now = consolidated(recipe, nanoporosity)
     if not beads.is_file():
         return None
     return lambda edge: voxelise(Beads.load(beads), now.with_values({"numerics.voxel": edge}))

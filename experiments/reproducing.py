@@ -22,7 +22,7 @@ from mesoforge.experiments.tracking import Tracker
 from mesoforge.experiments.view import electrode_run
 from mesoforge.experiments.work import electrode_name
 from mesoforge.optimize.trial import Failed, Measured
-from mesoforge.physics.balance import balance
+from mesoforge.physics.balance import as_dried, balance, consolidated
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import BEADS, VOXELS, Electrode, identity, manufacture
@@ -81,8 +81,12 @@ def answer(values: Mapping[str, Any], root: str) -> Json:
         "properties": made.properties,
         "curve": loading(made),
         "seconds": seconds(made),
-        "dried": _kept(home, _dried_name(recipe), lambda: state(_dried(made), recipe)),
-        "calendered": _kept(home, made.input_sha256, lambda: state(_calendered(made), recipe)),
+        "dried": _kept(home, _dried_name(recipe), lambda: state(_dried(made), as_dried(recipe))),
+        "calendered": _kept(
+            home,
+            made.input_sha256,
+            lambda: state(_calendered(made), consolidated(recipe, made.properties["cbd_nanoporosity"])),
+        ),
         "particles": made.properties["secondary_particles"],
         "beads": [balance(recipe).active_beads, balance(recipe).cbd_beads],
     }
@@ -96,7 +100,7 @@ def _dried_name(recipe: Recipe) -> str:
 
 
 def _dried(made: Electrode) -> Voxels:
-    return voxelise(Beads.load(made.stages["drying"] / BEADS), made.recipe)
+    return voxelise(Beads.load(made.stages["drying"] / BEADS), as_dried(made.recipe))
 
 
 def _calendered(made: Electrode) -> Voxels:

@@ -20,6 +20,7 @@ from mesoforge.experiments.calender_charts import Pressing, calendering_film
 from mesoforge.experiments.canvas import COLOURS, INK, NoPicture, new_figure, save, style
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pictures import pore_network_3d
+from mesoforge.physics.balance import as_dried
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.manufacture import BEADS, CURVE, LOADED, VOXELS, identity
 from mesoforge.physics.microstructure.particles import order_parameter, particle_table
@@ -69,7 +70,7 @@ def _film(recipe: Recipe, places: dict[str, Path], path: Path) -> Path | NoPictu
         return NoPicture("The beads are no longer there.")
     dried, loaded, released = (Beads.load(file) for file in files[:3])
     curve = np.loadtxt(files[3], delimiter=",", skiprows=1)[:, :3]
-    sizes = (recipe.particles.primary_diameter, recipe.drying.cbd_diameter)
+    sizes = (recipe.particles.primary_diameter, as_dried(recipe).drying.cbd_diameter)
     return calendering_film(Pressing(dried, loaded, released, curve, sizes), path)
 
 

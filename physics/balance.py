@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesoforge.physics.beads import Beads
-from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.recipe import Formulation, Materials, Recipe
 
 FILLED = 0.95
 """Share of the room beside the active material that the CBD may take with its nanopores; beyond, nanopores close."""
@@ -142,8 +142,35 @@ def most_nanoporosity(recipe: Recipe, volume: float) -> float:
 def consolidated(recipe: Recipe, nanoporosity: float) -> Recipe:
     """Return the recipe whose CBD beads have the same mass but another nanoporosity, and so another diameter."""
     before = recipe.drying
+    if nanoporosity == before.cbd_nanoporosity:
+        return recipe
     shrunk = before.cbd_diameter * ((1 - before.cbd_nanoporosity) / (1 - nanoporosity)) ** (1 / 3)
     return recipe.with_values({"drying.cbd_diameter": shrunk, "drying.cbd_nanoporosity": nanoporosity})
+
+
+def as_dried(recipe: Recipe) -> Recipe:
+    """Return the recipe with the CBD that drying leaves of its slurry: what all after the slurry is made of.
+
+    Carbon and binder set to a gel whose modulus goes with the power t of the concentration c at which it sets, and then
+    with the power m of its density while the solvent's capillary pressure shrinks it; it stops shrinking where its
+    modulus bears that pressure, at a density that goes with c^(1 - t / m). The exponent is ``gel_memory``; the recipe's
+    nanoporosity is that of a slurry like the paper's. Where the dried porosity is imposed the CBD is too.
+
+    Source of the powers: Scherer, J. Non-Cryst. Solids 215 (1997) 155, m of 3; de Gennes, Scaling Concepts in Polymer
+    Physics (1979), t of 9/4.
+    """
+    if recipe.drying.model == "to_porosity":
+        return recipe
+    over = _concentration(recipe.formulation, recipe.materials) / _concentration(Formulation(), Materials())
+    solid = (1 - recipe.drying.cbd_nanoporosity) * over**recipe.force_field.gel_memory
+    return consolidated(recipe, max(0.0, 1 - solid))
+
+
+def _concentration(formulation: Formulation, materials: Materials) -> float:
+    """Return the share of carbon and binder in a slurry's liquid, by volume."""
+    carbon, binder = formulation.carbon / materials.carbon.density, formulation.binder / materials.binder.density
+    solvent = (1 / formulation.solids_content - 1) / materials.solvent.density
+    return (carbon + binder) / (carbon + binder + solvent)
 
 
 def foretold(recipe: Recipe) -> dict[str, float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mesoforge.physics import calendering, fragments, measurement, packing, slurry, wet_structure
-from mesoforge.physics.balance import consolidated, most_nanoporosity, nanoporosity_left
+from mesoforge.physics.balance import as_dried, consolidated, most_nanoporosity, nanoporosity_left
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.drying import models as drying
 from mesoforge.physics.failure import Failure, PhysicsError
@@ -150,7 +150,8 @@ def _own_inputs(recipe: Recipe) -> Identity:
     wet = _part(
         tree, slurry=None, force_field={"slurry_bead_factor", "slurry_well_depth"}, numerics={"slurry_timestep"}
     )
-    dried = _part(tree, drying=None, force_field=DRYING_FIELD, numerics=DRYING_NUMERICS)
+    remembered = set() if recipe.drying.model == "to_porosity" else {"gel_memory"}
+    dried = _part(tree, drying=None, force_field=DRYING_FIELD | remembered, numerics=DRYING_NUMERICS)
     pressed = _part(
         tree,
         calendering=None,
@@ -245,6 +246,7 @@ def _slurry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
 
 
 def _dry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
+    recipe = as_dried(recipe)
     dried = drying.dry(Beads.load(before / BEADS), recipe, folder)
     dried.beads.save(folder / BEADS)
     dried.curve.save(folder / CURVE)
@@ -252,6 +254,7 @@ def _dry(recipe: Recipe, before: Path, folder: Path) -> Numbers:
 
 
 def _calender(recipe: Recipe, before: Path, folder: Path) -> Numbers:
+    recipe = as_dried(recipe)
     pressed = calendering.calender(Beads.load(before / BEADS), recipe, folder)
     pressed.beads.save(folder / BEADS)
     pressed.loaded.save(folder / LOADED)
@@ -289,7 +292,7 @@ def _nanoporosity(recipe: Recipe, pressed: calendering.CalenderedResult) -> floa
 
 def _measure(recipe: Recipe, before: Path, folder: Path) -> Numbers:
     beads, nanoporosity = Beads.load(before / BEADS), numbers_of(before)["cbd_nanoporosity"]
-    now = recipe if nanoporosity == recipe.drying.cbd_nanoporosity else consolidated(recipe, nanoporosity)
+    now = consolidated(recipe, nanoporosity)
     voxels = voxelise(beads, now) if recipe.numerics.image == "beads" else stamp_electrode(beads, now)
     voxels.save(folder / VOXELS)
     return measurement.loads(beads, now) | measurement.structure(voxels, now)

@@ -73,6 +73,8 @@ class ForceField(Record):
     """Coulomb friction of all contacts while the coating dries."""
     wet_adhesion: float = Field(ge=0, le=1e4)
     """Surface energy of contacts with CBD while it dries [mJ/m2] (JKR)."""
+    gel_memory: float = Field(ge=0, le=1)
+    """Power of the slurry liquid's concentration of carbon and binder with which the dried CBD's density goes."""
     friction: float = Field(ge=0, le=1)
     """Coulomb friction of all contacts under the calender."""
     adhesion: float = Field(ge=0, le=1e4)

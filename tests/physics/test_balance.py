@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from mesoforge.physics.balance import balance, consolidated, foretold, nanoporosity_left
+from mesoforge.physics.balance import as_dried, balance, consolidated, foretold, nanoporosity_left
+from mesoforge.physics.manufacture import identity
 from mesoforge.physics.recipe import Recipe
 
 PUBLISHED = {"96 %": (0.96, 0.679, 10330, 3877, 2.14), "94 %": (0.94, 0.650, 9494, 5458, 2.03)}
@@ -104,3 +105,56 @@ def test_cbd_that_loses_nanopores_keeps_its_mass_and_its_beads() -> None:
 def test_solids_of_the_cbd_cannot_shrink() -> None:
     assert nanoporosity_left(Recipe(), 1.0) == pytest.approx(Recipe().drying.cbd_nanoporosity)
     assert nanoporosity_left(Recipe(), 0.3) == 0
+
+
+def gelled(**values: float) -> Recipe:
+    return Recipe().with_values({name.replace("__", "."): value for name, value in values.items()})
+
+
+def test_a_slurry_like_the_paper_s_dries_to_cbd_as_the_recipe_has_it() -> None:
+    assert as_dried(Recipe()) == Recipe()
+
+
+def test_cbd_is_the_looser_the_more_solvent_its_gel_set_in() -> None:
+    thin = gelled(formulation__solids_content=0.5)
+    shares = {}
+    for name, recipe in (("usual", Recipe()), ("thin", thin)):
+        amounts = balance(recipe)
+        solid = amounts.cbd_bead_mass / amounts.cbd_solid_density
+        shares[name] = solid / amounts.wet_bead_volume
+    expected = 1 - 0.5 * (shares["thin"] / shares["usual"]) ** 0.4
+    dried = as_dried(thin)
+    assert dried.drying.cbd_nanoporosity == pytest.approx(expected)
+    assert expected > 0.55
+    assert balance(dried).cbd_beads == balance(thin).cbd_beads
+    assert balance(dried).cbd_mass == pytest.approx(balance(thin).cbd_mass)
+
+
+def test_a_gel_without_memory_forgets_its_slurry() -> None:
+    thin = gelled(formulation__solids_content=0.5, force_field__gel_memory=0)
+    assert as_dried(thin) is thin
+
+
+def test_no_gel_dries_to_more_than_its_solids() -> None:
+    thick = gelled(formulation__solids_content=0.88, force_field__gel_memory=1, drying__cbd_nanoporosity=0.1)
+    assert as_dried(thick).drying.cbd_nanoporosity == 0
+
+
+def test_an_imposed_porosity_imposes_the_cbd_too() -> None:
+    imposed = Recipe().with_values(
+        {"formulation.solids_content": 0.5, "drying.model": "to_porosity", "drying.porosity": 0.5}
+    )
+    assert as_dried(imposed) is imposed
+    forgetful = imposed.with_values({"force_field.gel_memory": 0})
+    assert identity(imposed) == identity(forgetful)
+
+
+def test_only_what_is_dried_by_a_pressure_depends_on_the_gel_s_memory() -> None:
+    one, other = identity(Recipe()), identity(gelled(force_field__gel_memory=0))
+    assert {stage: one[stage] == other[stage] for stage in one} == {
+        "packing": True,
+        "slurry": True,
+        "drying": False,
+        "calendering": False,
+        "measurement": False,
+    }

@@ -12,7 +12,7 @@ import pytest
 from making import small
 
 from mesoforge.errors import InputError
-from mesoforge.physics.balance import balance
+from mesoforge.physics.balance import as_dried, balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.contact import drying_law
 from mesoforge.physics.drying.migration import FASTEST, JOLT, MEMORY, SLOWEST, Film, film, peclet
@@ -68,6 +68,14 @@ def test_more_capillary_pressure_draws_closer_together(wet: Beads, tmp_path: Pat
         found = dry(wet, BASE.with_values({"drying.pressure": pressure}), tmp_path / str(pressure))
         heights.append(found.beads.thickness)
     assert heights[1] < heights[0]
+
+
+def test_a_thin_slurry_s_cbd_stays_looser_to_the_end(make: Make) -> None:
+    thin = small(formulation__solids_content=0.62)
+    made = make(thin)
+    loose = as_dried(thin).drying
+    assert loose.cbd_nanoporosity > 0.51
+    assert made.properties["cbd_nanoporosity"] == pytest.approx(loose.cbd_nanoporosity)
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

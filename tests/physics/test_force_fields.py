@@ -43,6 +43,7 @@ DEFAULT_VALUES = {
     "cbd_wet_modulus": 2.0,
     "wet_friction": 0.5,
     "wet_adhesion": 10.0,
+    "gel_memory": 0.4,
     "friction": 0.27,
     "adhesion": 2000.0,
     "plasticity": 0.9,
@@ -193,8 +194,8 @@ WRONG: dict[str, tuple[Any, str]] = {
         {"stickiness": 1},
         (
             "'force_field.stickiness' is not a known key: use one of slurry_bead_factor, slurry_well_depth, "
-            "slurry_drag, cbd_modulus, cbd_thermal_softening, cbd_wet_modulus, wet_friction, wet_adhesion, friction, "
-            "adhesion, plasticity, particle_strength, name, note, basis, or remove it."
+            "slurry_drag, cbd_modulus, cbd_thermal_softening, cbd_wet_modulus, wet_friction, wet_adhesion, gel_memory, "
+            "friction, adhesion, plasticity, particle_strength, name, note, basis, or remove it."
         ),
     ),
     "base_that_is_no_name": (
