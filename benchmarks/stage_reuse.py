@@ -22,14 +22,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import numpy.typing as npt
 
-from mesoforge.experiments.staging import SHARES
+from mesoforge.experiments.first_stages import SHARES
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget, Problem
+from mesoforge.optimize.reuse import Stages
 from mesoforge.optimize.space import Space
-from mesoforge.optimize.stages import Stages
 from mesoforge.optimize.trial import Measured, Trial
 from mesoforge.physics.manufacture import STAGES
 

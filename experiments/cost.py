@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mesoforge.experiments.first_stages import SHARES
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.sizing import SIDE
-from mesoforge.experiments.staging import SHARES
 from mesoforge.experiments.study import SINGLE, Plan
 from mesoforge.optimize.fidelity import LEAST_S
 from mesoforge.optimize.journal import Journal

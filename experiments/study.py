@@ -13,19 +13,19 @@ from pydantic import Field
 from mesoforge.errors import InputError
 from mesoforge.experiments.design import Name
 from mesoforge.experiments.draws import Draws
+from mesoforge.experiments.first_stages import stages_of
 from mesoforge.experiments.layout import lay_down
 from mesoforge.experiments.rates import AT_1C, engine, property_of
 from mesoforge.experiments.record import check_study_name
 from mesoforge.experiments.sizing import SIDE, check_not_varied, fidelity_of, sized
-from mesoforge.experiments.staging import stages_of
 from mesoforge.experiments.units import quantity
 from mesoforge.experiments.where import Where
 from mesoforge.optimize.fidelity import check_fidelity
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
+from mesoforge.optimize.reuse import check_reuse
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Variable
-from mesoforge.optimize.stages import check_reuse
 from mesoforge.optimize.stopping import stop
 from mesoforge.optimize.strategies import strategy
 from mesoforge.optimize.tolerances import Tolerances

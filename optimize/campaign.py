@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, TypeAlias, cast
+from typing import cast
 
 import numpy as np
 
 from mesoforge.errors import InputError
-from mesoforge.optimize.confirmed import Confirmed, confirmed
 from mesoforge.optimize.fidelity import Fidelity, Offers, Weighing, check_fidelity, counts, levels
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.learning import (
@@ -26,11 +23,11 @@ from mesoforge.optimize.learning import (
     training_table,
     viability,
 )
-from mesoforge.optimize.ledger import Ledger
-from mesoforge.optimize.pareto import best_first, hypervolume, in_order, pareto_mask, reference_point, standing
+from mesoforge.optimize.pareto import best_first, in_order, reference_point, standing
 from mesoforge.optimize.problem import Problem
+from mesoforge.optimize.progress import Progress
 from mesoforge.optimize.record import asked, ended
-from mesoforge.optimize.stages import Branch, Sparing, Stages, check_reuse, reusable
+from mesoforge.optimize.reuse import Branch, Sparing, Stages, check_reuse, reusable
 from mesoforge.optimize.stopping import Stop
 from mesoforge.optimize.strategies import check_follows
 from mesoforge.optimize.strategies import strategy as strategy_named
@@ -39,13 +36,10 @@ from mesoforge.optimize.trial import Failed, Measured, Origin, Outcome, Trial, V
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Builder, Groups, Surrogate, Table
 
-Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
-
 LEAST_TO_LEARN = 2  # measured trials; below, Sobol points are proposed
 MOST_TO_REPEAT = 16  # best trials of which one may be made again
 MANY_DRAWS, FEW_DRAWS = 128, 16  # for a repetition's worth; few where each hypervolume takes milliseconds
 AROUND = 32  # places within the tolerances of inputs
-LEAST_SHARE = 1e-3  # of an electrode: a smaller rest of the budget is none
 
 
 def gaussian_process(table: Table) -> Surrogate:
@@ -55,7 +49,7 @@ def gaussian_process(table: Table) -> Surrogate:
     return fit_gp(table)
 
 
-class Campaign(Ledger):
+class Campaign(Progress):
     """An optimization that runs: the only thing here that changes, and all of it is in the journal.
 
     At construction the journal is replayed; a new one begins with the problem. Trials asked but not ended are then in
@@ -93,7 +87,7 @@ class Campaign(Ledger):
         repeat: bool = False,
         reuse: bool = False,
     ) -> None:
-        self._learn, self._clock, self._stop, self._repeat = learn, clock, stop, repeat
+        self._learn, self._clock, self._repeat = learn, clock, repeat
         check_follows(strategy, problem.objectives)
         self._strategy_name, self._strategy = strategy, strategy_named(strategy)
         if reuse:
@@ -102,64 +96,8 @@ class Campaign(Ledger):
             check_fidelity(problem.fidelity, problem.budget.start, self._strategy, strategy)
         self._reuse = reuse
         self._last_learned: tuple[tuple[int, ...], Surrogate] | None = None
-        super().__init__(problem, journal)
+        super().__init__(problem, journal, stop)
         self._freeze_reference()
-
-    # What there is
-
-    @property
-    def phase(self) -> Phase:
-        """Which kind of trial comes next, or is being waited for."""
-        explored = self._explored()
-        if len(explored) < self.problem.budget.start:
-            return "start"
-        if any(trial.pending for trial in explored) or not (self._explored_all() or self._stopped()):
-            return "proposals"
-        return "confirmations" if self.pending or self._confirmations_left() else "done"
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the stopping rule ended the proposals before the budget was spent."""
-        return self.phase in ("confirmations", "done") and not self._explored_all()
-
-    @property
-    def done(self) -> bool:
-        """Whether the budget is spent and nothing is pending."""
-        return self.phase == "done"
-
-    @property
-    def reference_point(self) -> dict[str, float] | None:
-        """The scores that the hypervolume is counted from, frozen when the start has ended; none before."""
-        return None if self._reference is None else dict(zip(self._names, self._reference.tolist(), strict=True))
-
-    def pareto(self) -> tuple[Trial, ...]:
-        """Return the feasible trials whose scores, as measured and so with their noise, no other trial's dominate."""
-        known = self.feasible()
-        return tuple(trial for trial, best in zip(known, pareto_mask(self._scores(known)), strict=True) if best)
-
-    def feasible(self, trials: Iterable[Trial] | None = None) -> tuple[Trial, ...]:
-        """Return the measured trials that count and keep every limit, of all or of some."""
-        known = self.counted if trials is None else self._counted(trials)
-        kept = self.objectives.feasible(properties(self.problem, known))
-        return tuple(trial for trial, good in zip(known, kept, strict=True) if good)
-
-    def hypervolume(self, outcomes: int | None = None) -> float | None:
-        """Return the hypervolume of the feasible trials' scores after so many outcomes, failures included; else of all.
-
-        It counts from the frozen reference point, so values over time compare; none before that is frozen.
-        """
-        if self._reference is None:
-            return None
-        return self._volume(self._ended[:outcomes])
-
-    def _volume(self, numbers: Sequence[int]) -> float:
-        known = self.feasible(self._trials[number] for number in numbers)
-        return hypervolume(self._scores(known), cast("Array", self._reference))
-
-    def confirmed(self, outcomes: int | None = None) -> list[Confirmed]:
-        """Return what new seeds confirmed after so many outcomes, or all, best first."""
-        some = (self._trials[number] for number in self._ended[:outcomes])
-        return confirmed(self.objectives, some, self._reference)
 
     def surrogate(self) -> Surrogate | None:
         """Return the surrogate of all measured trials, if it is wanted and they are enough.
@@ -371,55 +309,6 @@ class Campaign(Ledger):
 
     # What they need
 
-    def _explored(self) -> tuple[Trial, ...]:
-        return tuple(trial for trial in self._first() if trial.origin != "known")
-
-    @property
-    def spent(self) -> float:
-        """What start and proposals took of the budget, in whole electrodes.
-
-        A proposal that reuses stages, or is made in a cheaper size, counts its share; a trial of the start counts one.
-        """
-        return len(self._explored()) - self.spared
-
-    @property
-    def spared(self) -> float:
-        """What proposals left of the budget, in whole electrodes: by reusing stages, or in a cheaper size."""
-        return math.fsum(1 - trial.share for trial in self._explored() if trial.origin != "sobol")
-
-    def _explored_all(self) -> bool:
-        return self.spent > self.problem.budget.explored - LEAST_SHARE
-
-    def _stopped(self) -> bool:
-        """Say whether the stopping rule holds, of what was explored until the confirmations began."""
-        if self._stop is None or self._reference is None:
-            return False
-        fidelity = self.problem.fidelity
-        numbers = [trial.number for trial in self.ended if trial.confirms is None and counts(fidelity, trial)]
-        proposals = {trial.number for trial in self._explored()[self.problem.budget.start :]}
-        after = len(proposals.intersection(numbers))
-        met = sum(self._meets(trial) for trial in self.counted if trial.confirms is None)
-        return self._stop.reached(after, lambda ago: self._volume(numbers[: len(numbers) - ago]), met)
-
-    def _meets(self, trial: Trial) -> bool:
-        Y = properties(self.problem, (trial,))
-        return bool(self.objectives.feasible(Y)[0] and self.objectives.shortfall(Y)[0] == 0)
-
-    def _first(self) -> tuple[Trial, ...]:
-        """Return all trials but confirmations."""
-        return tuple(trial for trial in self.trials if trial.confirms is None)
-
-    def _counted(self, trials: Iterable[Trial]) -> tuple[Trial, ...]:
-        return tuple(trial for trial in measured(trials) if counts(self.problem.fidelity, trial))
-
-    def _confirmed(self) -> Counter[int]:
-        return Counter(trial.confirms for trial in self.trials if trial.confirms is not None)
-
-    def _confirmations_left(self) -> int:
-        budget = self.problem.budget
-        recipes = min(budget.confirmations, len(self._counted(self._first())))
-        return max(recipes * budget.replicates - self._confirmed().total(), 0)
-
     def _view(self, surrogate: Surrogate | None) -> View:
         Y = properties(self.problem, self.counted)
         decide = tuple(trial for trial in self.trials if counts(self.problem.fidelity, trial))
@@ -448,11 +337,6 @@ class Campaign(Ledger):
         few = self.problem.fidelity is None or len(self.measured) < LEAST_TO_LEARN
         return None if few else training_table(self.problem, self.measured)
 
-    def _reference_or_inferred(self, Y: Array) -> Array:
-        if self._reference is not None:
-            return self._reference
-        return reference_point(self.objectives, Y) if len(Y) else np.zeros(len(self._names))
-
     def _learned(self, known: tuple[Trial, ...]) -> Surrogate | None:
         """Return the surrogate of these trials; it is fitted once for several proposals from the same record."""
         if self._learn is None or len(known) < LEAST_TO_LEARN:
@@ -462,9 +346,6 @@ class Campaign(Ledger):
             fitted = self._learn(training_table(self.problem, known, self._reuse))
             self._last_learned = numbers, fitted
         return self._last_learned[1]
-
-    def _scores(self, trials: tuple[Trial, ...]) -> Array:
-        return self.objectives.scores(properties(self.problem, trials))
 
 
 def run_sequentially(campaign: Campaign, evaluate: Callable[[Trial], Outcome]) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from mesoforge.optimize.fidelity import levels
 from mesoforge.optimize.problem import Problem
+from mesoforge.optimize.reuse import slurries
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
-from mesoforge.optimize.stages import slurries
 from mesoforge.optimize.strategies.sobol import SOBOL
 from mesoforge.optimize.trial import Estimate, Measured, Trial
 from mesoforge.optimize.view import View

@@ -10,8 +10,8 @@ import numpy as np
 from mesoforge.errors import InputError
 from mesoforge.optimize.fidelity import Fidelity
 from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.reuse import Stages
 from mesoforge.optimize.space import Space
-from mesoforge.optimize.stages import Stages
 from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Value
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from mesoforge.optimize.fidelity import Offers
 from mesoforge.optimize.linear import Linear
+from mesoforge.optimize.reuse import Branch, Reuse
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH
-from mesoforge.optimize.stages import Branch, Reuse
 from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Origin
 from mesoforge.optimize.view import NoProposal, View

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mesoforge.optimize.reuse import Branch, Reuse
 from mesoforge.optimize.sequence import sobol_points
-from mesoforge.optimize.stages import Branch, Reuse
 from mesoforge.optimize.strategies.botorch import within
 from mesoforge.optimize.view import View
 from mesoforge.surrogate.door import tensor

@@ -20,7 +20,7 @@ from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget, OtherProblemError, Problem
 from mesoforge.optimize.record import asked
-from mesoforge.optimize.stages import Stages, slurries
+from mesoforge.optimize.reuse import Stages, slurries
 from mesoforge.optimize.stopping import Stop, stop
 from mesoforge.optimize.strategies.sizes import best_for_its_cost
 from mesoforge.optimize.tolerances import Tolerances

@@ -17,8 +17,8 @@ from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget, Problem
+from mesoforge.optimize.reuse import Stages, reusable, slurries
 from mesoforge.optimize.space import Space
-from mesoforge.optimize.stages import Stages, reusable, slurries
 from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial, Value
 from mesoforge.optimize.view import SAME
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp

@@ -9,9 +9,9 @@ import pytest
 import toys
 
 from mesoforge.errors import InputError
+from mesoforge.experiments.first_stages import stages_of
 from mesoforge.experiments.pool import HerePool
 from mesoforge.experiments.runner import run
-from mesoforge.experiments.staging import stages_of
 from mesoforge.experiments.work import outcome_of
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.journal import Journal

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.reuse import Stages
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Space
-from mesoforge.optimize.stages import Stages
 from mesoforge.physics.manufacture import STAGES, Identity, identity
 from mesoforge.physics.recipe import Recipe
 from mesoforge.surrogate.table import Array
