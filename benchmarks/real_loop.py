@@ -3,7 +3,7 @@
 ``python benchmarks/real_loop.py [--home FOLDER] [--seeds N] [--side UM] [--loading MG] [--voxel UM]`` runs, per seed, a
 study of 40 simulations (8 to start, 32 proposed, two at a time) and 10 confirmations with new slurries: porosity 0.30
 matched, least tortuosity factor, most areal capacity, over formulation, solids content and pressure; drying predicted.
-study of 40 simulations (8 to start, 32 proposed, two at a time) and 10 confirmations with new slurries: porosity .30
+Beside it a study of 40 Sobol points. Hypervolumes of both are from one reference point, the worst that either saw and
 a tenth of the range below; they are of single observations, noise included, on both sides alike. Confirmations give the
 relative error of predictions, their z-scores and the coverage of 95 % intervals with an exact binomial test, beside two
 null models: mass balance, and the nearest simulated neighbour. What was run before is found and not run again.

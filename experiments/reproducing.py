@@ -30,13 +30,13 @@ from mesoforge.physics.microstructure.image_files import Reading
 from mesoforge.physics.microstructure.measure import measure
 from mesoforge.physics.microstructure.particles import particle_table
 from mesoforge.physics.microstructure.phases import profile
-from mesoforge.physics.microstructure.pores import pore_network
+from mesoforge.physics.microstructure.pores import PoreNetwork, pore_network
 from mesoforge.physics.microstructure.quantity import Conductors
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store, digest
 from mesoforge.physics.voxels import Voxels, voxelise
 
-KEPT_AS = 1
+KEPT_AS = 2
 """Raised whenever a state is measured otherwise."""
 MEASURES = ("phases", "transport", "flatness", "particles")
 """What is measured of a state beside its pore network."""
@@ -117,21 +117,27 @@ def _kept(home: Home, name: str, make: Callable[[], Json]) -> Json:
     return found
 
 
+def _pores(net: PoreNetwork) -> Json:
+    """Return pores and throats as plain values, lengths in um."""
+    return {
+        "radius": _plain(net.radius),
+        "inscribed": _plain(net.inscribed),
+        "height": _plain(net.coords[:, 2]),
+        "coordination": net.coordination.tolist(),
+        "throat_radius": _plain(net.throat_radius),
+    }
+
+
 def state(voxels: Voxels, recipe: Recipe) -> Json:
-    """Return numbers, profiles, pore network and particles of one state as plain values, lengths in um."""
+    """Return numbers, profiles, pore networks and particles of one state as plain values, lengths in um."""
     conductors = Conductors(nanoporosity=recipe.drying.cbd_nanoporosity)
-    along, net, particles = profile(voxels), pore_network(voxels), particle_table(voxels)
+    along, particles = profile(voxels), particle_table(voxels)
     return {
         "thickness": voxels.phase.shape[2] * voxels.edge,
         "numbers": measure(voxels, conductors, MEASURES).numbers,
         "profile": {"height": _plain(along.height)} | {name: _plain(one) for name, one in along.fractions.items()},
-        "pores": {
-            "radius": _plain(net.radius),
-            "inscribed": _plain(net.inscribed),
-            "height": _plain(net.coords[:, 2]),
-            "coordination": net.coordination.tolist(),
-            "throat_radius": _plain(net.throat_radius),
-        },
+        "pores": _pores(pore_network(voxels, "h_maxima")),
+        "snow": _pores(pore_network(voxels)),
         "krumbein": _plain(particles.krumbein),
         "angle_to_z": _plain(np.degrees(np.arccos(np.clip(np.abs(particles.direction[:, 2]), 0, 1)))),
     }

@@ -33,7 +33,7 @@ WORDS: Mapping[str, str] = {
     "pressure": "Beyond the paper: porosity against pressure, which it does not give.",
     "tortuosity": "Figure 2b. Tortuosity factor against porosity; open points are dried, filled ones calendered.",
     "profiles": "Figures 2d and g. Phases along the thickness, dried and calendered; a line is a seed.",
-    "pores": "Figure 3. Pore network (SNOW) before and after: radii, and coordination along the thickness.",
+    "pores": "Figure 3. Pore network (watershed) before and after: radii, and coordination along the thickness.",
     "sphericity": "Figure 4. Krumbein's sphericity of the particles before and after calendering.",
     "flatness": "Surface flatness against compression; open points are dried.",
     "comparison": "Figure 1. An electrode beside a tomogram, both at the coarser voxel and in two phases.",

@@ -314,7 +314,7 @@ def notes(recipe: Recipe) -> tuple[str, ...]:
     said = [
         drying.note(recipe)
         if recipe.drying.model == "to_porosity"
-        else f"{drying.note(recipe)} {nature.said('wet_friction')}.",
+        else f"{drying.note(recipe)} {nature.said('wet_friction')}; {nature.said('gel_memory')}.",
         f"Slurry: {nature.said('slurry_bead_factor')}.",
         (
             f"Calendering: the active material has its own modulus; {nature.said('cbd_modulus')}; "

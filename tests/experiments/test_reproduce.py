@@ -46,6 +46,8 @@ def state(porosity: float, radius: float) -> dict[str, Any]:
         "pores": {"radius": [0.5, radius, radius], "inscribed": [0.3, 1.0, 1.2],
                   "height": [10.0, 20.0, 30.0], "coordination": [1, 4, 6],
                   "throat_radius": [0.4, 1.2, 1.4]},
+        "snow": {"radius": [0.5, 2.0], "inscribed": [0.3, 1.0], "height": [10.0, 20.0], "coordination": [1, 4],
+                 "throat_radius": [1.2]},
         "krumbein": [0.72, 0.74, 0.9],
         "angle_to_z": [10.0, 50.0, 80.0],
     }  # fmt: skip
