@@ -50,6 +50,8 @@ class Stroke:
     hold: int
     most: int = 20000
     limit: float | None = None
+    step: str | None = None
+    """Formula of the time step [us], read at each look; without one it stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ variable        bounded equal ternary(v_error>1,1,ternary(v_error<-1,-1,v_error)
 variable        pace equal $(ternary(v_error*v_was<0,0.8*v_pace,ternary(v_pace<0.9,1.1*v_pace,1)))
 variable        was equal $(v_error)
 variable        next equal $(-v_most*v_pace*v_bounded)
-variable        since equal $(step)
+{_paced(stroke)}variable        since equal $(step)
 variable        speed equal ${{next}}
 run             {look} pre no post no
 variable        height equal $(v_height+v_speed*{look}*dt)
@@ -164,6 +166,11 @@ quit            1
 label           rest_{number}
 variable        i delete
 """
+
+
+def _paced(stroke: Stroke) -> str:
+    """Write the time step of the steps until the next look."""
+    return "" if stroke.step is None else f"timestep        $({stroke.step}:%.10g)\n"
 
 
 def _guard(stroke: Stroke) -> str:

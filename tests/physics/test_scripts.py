@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from making import small
 from mesoforge.physics.balance import balance
 from mesoforge.physics.beads import ACTIVE, CBD, Beads
 from mesoforge.physics.bonding import holding, spring
-from mesoforge.physics.calendering import calendering_script, flattened, flattening, overlaps
-from mesoforge.physics.contact import calendering_law, drying_law, timestep, true_law
+from mesoforge.physics.calendering import CROWDED, calendering_script, flattened, flattening, overlaps
+from mesoforge.physics.contact import KPA_PER_MPA, calendering_law, drying_law, timestep, true_law
 from mesoforge.physics.crush import VERSION as CRUSH_VERSION
 from mesoforge.physics.crush import Trial, crush_script
 from mesoforge.physics.drives import FACES, Task
@@ -29,7 +30,7 @@ from mesoforge.physics.drying.to_porosity import to_porosity_script, wanted_thic
 from mesoforge.physics.failure import PhysicsError
 from mesoforge.physics.manufacture import BONDED_VERSION, VERSIONS, identity
 from mesoforge.physics.packing import pack
-from mesoforge.physics.plane import Curve
+from mesoforge.physics.plane import CHUNK, Curve
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.slurry import slurry_script, slurry_timestep
 from mesoforge.physics.voxels import voxelise
@@ -146,6 +147,27 @@ def test_what_a_stage_does_changes_only_together_with_its_version() -> None:
     if WRITE:
         path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     assert found == json.loads(path.read_text(encoding="utf-8")), "write this anew, as the top of this file says"
+
+
+def step_at(script: str, load: float) -> list[float]:
+    """Return the time steps that a calendering's two strokes take at a load [kPa]."""
+    found = re.findall(r"timestep +\$\((\S+?)\*ternary\(v_load>(\S+?),\((\S+?)/v_load\)\^\(1/3\),1\)", script)
+    return [
+        float(step) * ((float(limit) / load) ** (1 / 3) if load > float(beyond) else 1) for step, beyond, limit in found
+    ]
+
+
+@pytest.mark.parametrize(("pressure", "share"), [(1.0, 1), (100.0, 1), (8 * CROWDED, 0.5)])
+def test_the_time_step_of_calendering_shrinks_as_contacts_stiffen(pressure: float, share: float) -> None:
+    law = calendering_law(FIXED)
+    steps = step_at(calendering_script(FIXED, 12.5), pressure * KPA_PER_MPA / law.scale)
+    assert steps == pytest.approx([share * timestep(FIXED, law)] * 2)
+
+
+def test_a_thick_coating_gets_the_looks_that_its_way_takes() -> None:
+    looks = {height: int(re.findall(r"i loop (\d+)", calendering_script(FIXED, height))[0]) for height in (12.5, 400.0)}
+    way = FIXED.numerics.plane_speed * timestep(FIXED, calendering_law(FIXED)) * CHUNK
+    assert (looks[400.0] - looks[12.5]) * way == pytest.approx(387.5, abs=2 * way)
 
 
 def test_bonds_name_the_calendering_and_what_follows_and_rigid_electrodes_keep_their_names() -> None:
