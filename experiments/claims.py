@@ -22,7 +22,8 @@ from mesoforge.experiments.paper import (
     PUBLISHED_CORES,
     PUBLISHED_HOURS,
 )
-from mesoforge.physics.microstructure.pores import EXTENT, RESOLVED
+from mesoforge.physics.microstructure.pores import RESOLVED
+from mesoforge.physics.microstructure.separation import EXTENT
 
 Json = dict[str, Any]
 Reader = Callable[[Json], float]

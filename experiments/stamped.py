@@ -12,6 +12,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments.canvas import save, style
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.work import electrode_name
+from mesoforge.physics.balance import consolidated
 from mesoforge.physics.beads import Beads
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import BEADS, VOXELS, manufacture
@@ -50,14 +51,15 @@ def stamped_images(recipe: Recipe, home: Home, on_stage: Callable[[str], None]) 
     folder = home.portrait(electrode_name(recipe))
     folder.mkdir(parents=True, exist_ok=True)
     images = {"beads": Voxels.load(made.stages["measurement"] / VOXELS)}
+    now = consolidated(recipe, made.properties["cbd_nanoporosity"])
     for mapping in MAPPINGS:
         on_stage(f"stamping, {mapping}")
         beads = Beads.load(made.stages["calendering"] / BEADS)
-        images[mapping] = stamp_electrode(beads, recipe, mapping)  # type: ignore[arg-type]
+        images[mapping] = stamp_electrode(beads, now, mapping)  # type: ignore[arg-type]
         images[mapping].save(folder / f"voxels_{mapping}.npz")
     on_stage("measurement")
     found = {
-        name: structure(voxels, recipe) | {"active_surface": active_surface(voxels)} for name, voxels in images.items()
+        name: structure(voxels, now) | {"active_surface": active_surface(voxels)} for name, voxels in images.items()
     }
     return {
         "electrode": made.input_sha256,

@@ -140,16 +140,22 @@ def most_nanoporosity(recipe: Recipe, volume: float) -> float:
 
 
 def consolidated(recipe: Recipe, nanoporosity: float) -> Recipe:
-    """Return the recipe whose CBD beads have the same mass but another nanoporosity, and so another diameter."""
+    """Return the recipe whose CBD beads have the same mass but another nanoporosity, and so another diameter.
+
+    Both may lie outside what a user may give: they came out.
+    """
     before = recipe.drying
-    if nanoporosity == before.cbd_nanoporosity:
+    if math.isclose(nanoporosity, before.cbd_nanoporosity, rel_tol=1e-12):
         return recipe
     shrunk = before.cbd_diameter * ((1 - before.cbd_nanoporosity) / (1 - nanoporosity)) ** (1 / 3)
-    return recipe.with_values({"drying.cbd_diameter": shrunk, "drying.cbd_nanoporosity": nanoporosity})
+    drying = before.model_copy(update={"cbd_diameter": shrunk, "cbd_nanoporosity": nanoporosity})
+    return recipe.model_copy(update={"drying": drying})
 
 
 def as_dried(recipe: Recipe) -> Recipe:
-    """Return the recipe with the CBD that drying leaves of its slurry: what all after the slurry is made of.
+    """Return a user's recipe with the CBD that drying leaves of its slurry: what all after the slurry is made of.
+
+    Once only: what it returns has dried.
 
     Carbon and binder set to a gel whose modulus goes with the power t of the concentration c at which it sets, and then
     with the power m of its density while the solvent's capillary pressure shrinks it; it stops shrinking where its

@@ -150,7 +150,7 @@ def _own_inputs(recipe: Recipe) -> Identity:
     wet = _part(
         tree, slurry=None, force_field={"slurry_bead_factor", "slurry_well_depth"}, numerics={"slurry_timestep"}
     )
-    remembered = set() if recipe.drying.model == "to_porosity" else {"gel_memory"}
+    remembered = set() if as_dried(recipe) is recipe else {"gel_memory"}  # where nothing is remembered, names stay
     dried = _part(tree, drying=None, force_field=DRYING_FIELD | remembered, numerics=DRYING_NUMERICS)
     pressed = _part(
         tree,

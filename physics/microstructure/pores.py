@@ -10,21 +10,18 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mesoforge.errors import InputError
 from mesoforge.physics.beads import wrapped
 from mesoforge.physics.microstructure.quantity import Conductors, Found, Measure, Property
+from mesoforge.physics.microstructure.separation import separated
 from mesoforge.physics.microstructure.unrolled import cut_back, depths, origin, unrolled
-from mesoforge.physics.voxels import CLOSED, PORE, Periodic, Voxels
+from mesoforge.physics.voxels import PORE, Periodic, Voxels
 
 RESOLVED = 1.0
 """Radius above which the paper counts pores and throats [um]."""
 UM_PER_M = 1e6
 MARGIN, NEAR = 4, 8
 """How far SNOW looks beyond a side that closes: so many times the deepest pore's radius, and so many voxels more."""
-EXTENT = 0.3
-"""By how much an h-maximum rises [um], the marker extent of such programs. Fitted: the mean pore radius of the paper's
-dried electrode, 2.99 um. A length and no number of voxels, so that images of different voxels compare."""
-FINE = 0.01
-"""How finely depths are told apart [voxels]."""
 POINTS = ("pore.coords", "pore.local_peak", "pore.global_peak", "pore.geometric_centroid", "throat.global_peak")
 """What of PoreSpy's network is a place."""
 Reals = NDArray[np.float64]
@@ -102,25 +99,60 @@ def pore_network(voxels: Voxels, markers: Markers = "snow") -> PoreNetwork:
 
     Args:
         voxels: the image.
-        markers: what counts as a pore's middle. ``snow``: the peaks that SNOW leaves (Gostick, Phys. Rev. E 96 (2017)
-            023307). ``h_maxima``: peaks that rise by EXTENT above the pass to a deeper one (Soille, Morphological Image
-            Analysis (2004), 6.3.4), as programs for images separate objects, and with them the paper its pores.
+        markers: where a pore begins. ``snow``: at the peaks that SNOW leaves (Gostick, Phys. Rev. E 96 (2017) 023307).
+            ``h_maxima``: at peaks that rise far enough (``separation.separated``), as programs for images separate
+            objects, and with them the paper its pores.
+
+    Raises:
+        InputError: the image has no solid, so that no pore has a size.
     """
-    raw = _snow(voxels, markers)
+    pores = voxels.phase == PORE
+    if pores.all():
+        raise InputError(
+            "the image is all pores, but a network needs solid between them: choose another phase or image."
+        )
+    if not pores.any():
+        return _network_of({"pore.coords": np.zeros((0, 3)), "throat.conns": np.zeros((0, 2), dtype=np.int64)})
+    return _network_of(_snow(voxels) if markers == "snow" else _separated(voxels))
+
+
+def _network_of(raw: Raw) -> PoreNetwork:
     return PoreNetwork(
         coords=raw["pore.coords"] * UM_PER_M,
-        radius=raw["pore.equivalent_diameter"] / 2 * UM_PER_M,
-        inscribed=raw["pore.inscribed_diameter"] / 2 * UM_PER_M,
+        radius=_radii(raw, "pore.equivalent_diameter"),
+        inscribed=_radii(raw, "pore.inscribed_diameter"),
         conns=raw["throat.conns"].astype(np.int64).reshape(-1, 2),
-        throat_radius=raw["throat.equivalent_diameter"] / 2 * UM_PER_M,
-        throat_inscribed=raw["throat.inscribed_diameter"] / 2 * UM_PER_M,
+        throat_radius=_radii(raw, "throat.equivalent_diameter"),
+        throat_inscribed=_radii(raw, "throat.inscribed_diameter"),
         raw=raw,
     )
 
 
-def _snow(voxels: Voxels, markers: Markers) -> Raw:
-    """Run PoreSpy's extraction on the pores, unrolled beyond the sides that close, and join what is the same pore."""
-    from porespy.networks import regions_to_network, snow2
+def _radii(raw: Raw, name: str) -> Reals:
+    return np.asarray(raw.get(name, np.zeros(0)) / 2 * UM_PER_M)
+
+
+def _separated(voxels: Voxels) -> Raw:
+    """Return the network of separated pores in OpenPNM's words and SI units."""
+    edge, pores = voxels.edge / UM_PER_M, separated(voxels)
+    conns, area, deep = pores.throats()
+    return {
+        "pore.all": np.ones(pores.count, dtype=bool),
+        "pore.coords": pores.middle * edge,
+        "pore.volume": pores.volume * edge**3,
+        "pore.equivalent_diameter": 2 * np.cbrt(3 / (4 * np.pi) * pores.volume) * edge,
+        "pore.inscribed_diameter": 2 * pores.inscribed * edge,
+        "throat.all": np.ones(len(conns), dtype=bool),
+        "throat.conns": conns,
+        "throat.cross_sectional_area": area * edge**2,
+        "throat.equivalent_diameter": 2 * np.sqrt(area / np.pi) * edge,
+        "throat.inscribed_diameter": 2 * deep * edge,
+    }
+
+
+def _snow(voxels: Voxels) -> Raw:
+    """Run SNOW on the pores, unrolled beyond the sides that close, and join what is the same pore."""
+    from porespy.networks import snow2
 
     # It warns that a small image is not shared out among processes, which was not asked for.
     logging.getLogger("porespy.networks._snow2").setLevel(logging.ERROR)
@@ -128,27 +160,9 @@ def _snow(voxels: Voxels, markers: Markers) -> Raw:
     start = origin(pores, voxels.periodic)
     margin = MARGIN * int(np.ceil(depths(pores, voxels.periodic).max())) + NEAR if any(voxels.periodic) else 0
     wide = unrolled(np.roll(pores, np.negative(start), (0, 1, 2)), voxels.periodic, margin)
-    if markers == "snow":
-        found = snow2(wide, boundary_width=0, voxel_size=edge, parallel_kw=None).network
-    else:
-        found = regions_to_network(_separated(wide, EXTENT / voxels.edge), voxel_size=edge)
+    found = snow2(wide, boundary_width=0, voxel_size=edge, parallel_kw=None).network
     raw = {name: np.asarray(values) for name, values in found.items() if name.startswith(("pore.", "throat."))}
     return _rolled_up(raw, np.array(start) * edge, np.array(pores.shape) * edge, voxels.periodic, margin * edge)
-
-
-def _separated(pores: NDArray[np.bool_], extent: float) -> NDArray[np.int64]:
-    """Number the pore of each voxel, 0 in the solid, by peaks of so many voxels; the image's faces are walls."""
-    from scipy.ndimage import label
-    from skimage.morphology import local_maxima, reconstruction
-    from skimage.segmentation import watershed
-
-    deep = cut_back(depths(np.pad(pores, 1), CLOSED), (True, True, True), 1)
-    steps = np.round(deep / FINE).astype(np.int32)  # whole numbers: no peak hangs on rounding
-    near, rise = np.ones((3, 3, 3)), max(1, round(extent / FINE))
-    # Not scikit-image's h_maxima: it counts equal peaks apart however slight the pass between them is.
-    lowered = reconstruction(np.maximum(steps - rise, 0), steps, footprint=near)  # type: ignore[no-untyped-call]
-    peaks, _ = label(local_maxima(lowered) & pores, near)  # type: ignore[no-untyped-call]
-    return np.asarray(watershed(-steps, peaks, connectivity=near, mask=pores), dtype=np.int64)  # type: ignore[no-untyped-call]
 
 
 def _rolled_up(raw: Raw, start: Reals, size: Reals, periodic: Periodic, margin: float) -> Raw:

@@ -150,7 +150,11 @@ def test_an_imposed_porosity_imposes_the_cbd_too() -> None:
 
 
 def test_only_what_is_dried_by_a_pressure_depends_on_the_gel_s_memory() -> None:
-    one, other = identity(Recipe()), identity(gelled(force_field__gel_memory=0))
+    thin = 0.6
+    one, other = (
+        identity(gelled(formulation__solids_content=thin)),
+        identity(gelled(formulation__solids_content=thin, force_field__gel_memory=0)),
+    )
     assert {stage: one[stage] == other[stage] for stage in one} == {
         "packing": True,
         "slurry": True,
@@ -158,3 +162,23 @@ def test_only_what_is_dried_by_a_pressure_depends_on_the_gel_s_memory() -> None:
         "calendering": False,
         "measurement": False,
     }
+
+
+def test_where_nothing_is_remembered_an_electrode_keeps_its_name() -> None:
+    assert identity(Recipe()) == identity(gelled(force_field__gel_memory=0))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"formulation__solids_content": 0.4, "drying__cbd_nanoporosity": 0.88},
+        {"formulation__solids_content": 0.5, "drying__cbd_diameter": 9.9},
+        {"formulation__solids_content": 0.88, "drying__cbd_diameter": 0.21},
+    ],
+)
+def test_what_comes_out_of_drying_may_lie_beyond_what_a_recipe_may_ask_for(values: dict[str, float]) -> None:
+    recipe = gelled(**values)
+    dried = as_dried(recipe)
+    assert 0 <= dried.drying.cbd_nanoporosity < 1
+    assert balance(dried).cbd_mass == pytest.approx(balance(recipe).cbd_mass)
+    assert balance(dried).cbd_beads == balance(recipe).cbd_beads
