@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 from mesoforge.errors import InputError
 from mesoforge.physics.beads import wrapped
 from mesoforge.physics.microstructure.quantity import Conductors, Found, Measure, Property
-from mesoforge.physics.microstructure.separation import separated
+from mesoforge.physics.microstructure.separation import MARGIN, NEAR, separated
 from mesoforge.physics.microstructure.unrolled import cut_back, depths, origin, unrolled
 from mesoforge.physics.voxels import PORE, Periodic, Voxels
 
 RESOLVED = 1.0
 """Radius above which the paper counts pores and throats [um]."""
 UM_PER_M = 1e6
-MARGIN, NEAR = 4, 8
-"""How far SNOW looks beyond a side that closes: so many times the deepest pore's radius, and so many voxels more."""
 POINTS = ("pore.coords", "pore.local_peak", "pore.global_peak", "pore.geometric_centroid", "throat.global_peak")
 """What of PoreSpy's network is a place."""
 Reals = NDArray[np.float64]

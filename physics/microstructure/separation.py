@@ -17,7 +17,7 @@ dried electrode, 2.99 um. A length and no number of voxels, so that images of di
 FINE = 0.01
 """How finely depths are told apart [voxels]: whole numbers, so that no peak hangs on rounding."""
 MARGIN, NEAR = 4, 8
-"""How far floods look beyond a side that closes: so many times the deepest pore's radius, and so many voxels more."""
+"""How far a watershed looks beyond a closing side: so many times the deepest pore's radius, and so many voxels more."""
 Numbers = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
@@ -42,7 +42,9 @@ class Separated:
 
         wide = unrolled(self.number, self.periodic, _margin(self.number > 0, self.periodic))
         deep = np.asarray(edt.edt(wide.astype(np.uint32), parallel=1))
-        return self._greatest(wide, deep)
+        most = np.zeros(self.count + 1)
+        np.maximum.at(most, wide.ravel(), deep.ravel())
+        return most[1:]
 
     @property
     def middle(self) -> Reals:
@@ -86,11 +88,6 @@ class Separated:
         whole = np.bincount(owner, wave.real, self.count) + 1j * np.bincount(owner, wave.imag, self.count)
         return np.asarray(np.angle(whole) / turn.imag % size)
 
-    def _greatest(self, number: Numbers, value: NDArray[np.float32]) -> Reals:
-        most = np.zeros(self.count + 1)
-        np.maximum.at(most, number.ravel(), value.ravel())
-        return most[1:]
-
 
 def separated(voxels: Voxels, extent: float = EXTENT) -> Separated:
     """Separate the pores of an image; faces that do not close are walls, as the collector is.
@@ -105,8 +102,7 @@ def separated(voxels: Voxels, extent: float = EXTENT) -> Separated:
     steps = np.round(_walled_depths(pores, periodic) / FINE).astype(np.int32)
     margin = _margin(pores, periodic)
     peaks, count = _peaks(steps, max(1, round(extent / voxels.edge / FINE)), periodic, margin)
-    wide = (unrolled(one, periodic, margin) for one in (-steps, peaks, pores))
-    height, markers, mask = wide
+    height, markers, mask = (unrolled(one, periodic, margin) for one in (-steps, peaks, pores))
     found = watershed(height, markers, connectivity=np.ones((3, 3, 3)), mask=mask)  # type: ignore[no-untyped-call]
     return Separated(cut_back(np.asarray(found, dtype=np.int64), periodic, margin), periodic, count)
 
