@@ -2,13 +2,14 @@
 
 ``python benchmarks/calibrate_calendering.py DATA [--home FOLDER] [--seeds N] [--foretell] [--write FILE]`` reads
 measured rows (CSV: am_wt_frac, solid_to_liquid_pct, calender_gap_um, porosity_before, thickness_before_um,
-porosity_after), simulates calendering over a grid of friction, pressure and adhesion, and fits three numbers: the
-machine's stiffness k in P = k (h - gap), the friction, and the adhesion of the carbon-binder domain (CBD); the
-permanent share of a contact's flattening is given (``--share``). A polynomial of second degree in friction and log
-pressure, and of first in log adhesion, averages over the seeds' noise between the points of the grid. Heights are
-those of the whole coating, which keeps its mass: h = loading / (solid density (1 - porosity)); porosities are bulk
-ones, since the loose faces of a thin volume are nothing beside a coating of 100 um. Leave-one-out errors stand beside
-those of two models without particles: the mean, and an exponential porosity-pressure law with the same machine.
+porosity_after), makes each row's coating (share of active material, solids content), calenders it over a grid of
+friction, pressure and adhesion, and fits three numbers: the machine's stiffness k in P = k (h - gap), the friction, and
+the adhesion of the carbon-binder domain (CBD); the permanent share of a contact's flattening is given (``--share``).
+For each coating a polynomial of second degree in friction and log pressure, and of first in log adhesion, averages over
+the seeds' noise between the points of the grid. Heights are those of the whole coating, which keeps its mass: h =
+loading / (solid density (1 - porosity)); porosities are bulk ones, since the loose faces of a thin volume are nothing
+beside a coating of 100 um. Leave-one-out errors stand beside those of two models without particles: the mean, and an
+exponential porosity-pressure law with the same machine.
 ``--foretell`` simulates formulations of 93 to 97 % with the fitted numbers and prints what the same calender would make
 of coatings of other thicknesses. ``--write`` keeps friction, adhesion and share as a force field that a recipe can
 name, with what they were fitted to; the stiffness is the machine's own.
@@ -48,17 +49,21 @@ FITTED = ("friction", "adhesion")
 """Parameters of the force field among the fitted numbers, which the stiffness precedes."""
 FORMULATIONS, STARTS, GAPS = (0.93, 0.94, 0.95, 0.96, 0.97), (100.0, 150.0, 200.0), (1.0, 44.0, 100.0)
 """Shares of active material, thicknesses before [um] and roll gaps [um] that are foretold on request."""
-START_POROSITY = 0.47
-"""Porosity before calendering that is taken for these: it says only how much mass a thickness has."""
+SOLIDS, START_POROSITY = 0.645, 0.47
+"""Their solids content, and their porosity before calendering, which says only how much mass a thickness has."""
 NAMES = ("calendering_pressure", "porosity_bulk_under_load", "porosity_bulk")
 LEAST, MOST = 1.0, 300.0
 """Pressures between which the balance of machine and electrode is sought [MPa]."""
 
+Coating = tuple[float, float]
+"""Share of active material among the solids, and solids content of the slurry."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measured electrode: roll gap and thickness before [um], porosity before and after."""
+    """One measured electrode: its coating, roll gap and thickness before [um], porosity before and after."""
 
+    coating: Coating
     gap: float
     thickness: float
     before: float
@@ -70,8 +75,8 @@ class Row:
         return self.thickness * (1 - self.before) / (1 - porosity)
 
 
-Law = Callable[[np.ndarray, float], tuple[float, float]]
-"""From fitted numbers and a pressure [MPa]: the porosities under load and after release."""
+Law = Callable[[Coating, np.ndarray, float], tuple[float, float]]
+"""From a coating, fitted numbers and a pressure [MPa]: the porosities under load and after release."""
 
 
 def read(path: Path) -> list[Row]:
@@ -79,6 +84,7 @@ def read(path: Path) -> list[Row]:
     with path.open(encoding="utf-8") as file:
         return [
             Row(
+                (float(row["am_wt_frac"]), float(row["solid_to_liquid_pct"]) / 100),
                 float(row["calender_gap_um"]),
                 float(row["thickness_before_um"]),
                 float(row["porosity_before"]),
@@ -92,8 +98,7 @@ def read(path: Path) -> list[Row]:
 def simulated(task: tuple[dict[str, float], Path]) -> list[float]:
     """Make one electrode."""
     values, root = task
-    base = {"formulation.active_material": 0.94, "formulation.solids_content": 0.645, "numerics.voxel": 0.6}
-    made = manufacture(Recipe().with_values(base | values), Store(root))
+    made = manufacture(Recipe().with_values({"numerics.voxel": 0.6} | values), Store(root))
     return [math.nan] * len(NAMES) if isinstance(made, Failure) else [made.properties[name] for name in NAMES]
 
 
@@ -103,12 +108,23 @@ def made_of(tasks: Sequence[tuple[dict[str, float], Path]], workers: int) -> lis
         return list(pool.map(simulated, tasks))
 
 
-def grid(seeds: int, root: Path, workers: int, share: float) -> np.ndarray:
-    """Simulate all of the grid, (frictions, pressures, adhesions, seeds, names)."""
-    points = list(itertools.product(FRICTIONS, PRESSURES, ADHESIONS, range(1, seeds + 1)))
+def coatings_of(rows: Sequence[Row]) -> list[Coating]:
+    """Return the coatings of some rows, each once."""
+    return sorted({row.coating for row in rows})
+
+
+def prepared(coating: Coating) -> dict[str, float]:
+    """Return the inputs of a coating."""
+    return {"formulation.active_material": coating[0], "formulation.solids_content": coating[1]}
+
+
+def grid(coatings: Sequence[Coating], seeds: int, root: Path, workers: int, share: float) -> np.ndarray:
+    """Simulate all of the grid, (coatings, frictions, pressures, adhesions, seeds, names)."""
+    points = list(itertools.product(coatings, FRICTIONS, PRESSURES, ADHESIONS, range(1, seeds + 1)))
     tasks = [
         (
-            {
+            prepared(coating)
+            | {
                 "force_field.friction": friction,
                 "force_field.adhesion": adhesion,
                 "force_field.plasticity": share,
@@ -117,12 +133,12 @@ def grid(seeds: int, root: Path, workers: int, share: float) -> np.ndarray:
             },
             root,
         )
-        for friction, pressure, adhesion, seed in points
+        for coating, friction, pressure, adhesion, seed in points
     ]
-    order = sorted(range(len(tasks)), key=lambda i: points[i][3])  # a seed's coating is made once, first
+    order = sorted(range(len(tasks)), key=lambda i: points[i][-1])  # a seed's coatings are made once, first
     made = dict(zip(order, made_of([tasks[i] for i in order], workers), strict=True))
     values = np.array([made[i] for i in range(len(tasks))])
-    return values.reshape(len(FRICTIONS), len(PRESSURES), len(ADHESIONS), seeds, len(NAMES))
+    return values.reshape(len(coatings), len(FRICTIONS), len(PRESSURES), len(ADHESIONS), seeds, len(NAMES))
 
 
 def terms(friction: np.ndarray, pressure: np.ndarray, adhesion: np.ndarray) -> np.ndarray:
@@ -131,21 +147,27 @@ def terms(friction: np.ndarray, pressure: np.ndarray, adhesion: np.ndarray) -> n
     return np.column_stack([np.ones_like(f), f, p, a, f * f, p * p, f * p, f * a, p * a])
 
 
-def particle_law(found: np.ndarray) -> Law:
-    """Return porosities under load and after release by least squares over the grid and its seeds."""
-    axes = np.meshgrid(FRICTIONS, PRESSURES, ADHESIONS, range(found.shape[3]), indexing="ij")
-    values = found.reshape(-1, len(NAMES))
-    made = np.isfinite(values).all(axis=1)
-    weights = np.linalg.lstsq(terms(*(axis.ravel() for axis in axes[:3]))[made], values[made, 1:], rcond=None)[0]
+def particle_law(coatings: Sequence[Coating], found: np.ndarray) -> Law:
+    """Return porosities under load and after release, each coating's by least squares over the grid and its seeds."""
+    axes = np.meshgrid(FRICTIONS, PRESSURES, ADHESIONS, range(found.shape[4]), indexing="ij")
+    places = terms(*(axis.ravel() for axis in axes[:3]))
 
-    def law(numbers: np.ndarray, pressure: float) -> tuple[float, float]:
-        loaded, released = terms(*(np.array([one]) for one in (numbers[1], pressure, numbers[2])))[0] @ weights
+    def weights(values: np.ndarray) -> np.ndarray:
+        made = np.isfinite(values).all(axis=1)
+        fitted: np.ndarray = np.linalg.lstsq(places[made], values[made, 1:], rcond=None)[0]
+        return fitted
+
+    known = {coating: weights(values.reshape(-1, len(NAMES))) for coating, values in zip(coatings, found, strict=True)}
+
+    def law(coating: Coating, numbers: np.ndarray, pressure: float) -> tuple[float, float]:
+        place = terms(*(np.array([one]) for one in (numbers[1], pressure, numbers[2])))[0]
+        loaded, released = place @ known[coating]
         return float(loaded), float(released)
 
     return law
 
 
-def exponential(numbers: np.ndarray, pressure: float) -> tuple[float, float]:
+def exponential(_: Coating, numbers: np.ndarray, pressure: float) -> tuple[float, float]:
     """Return a porosity that falls by the same amount with each factor in pressure; two numbers, no particles."""
     share = float(np.clip(numbers[1] - numbers[2] * math.log(pressure), 0.01, 0.95))
     return share, share
@@ -156,12 +178,12 @@ def foretold(law: Law, numbers: np.ndarray, row: Row) -> float:
 
     def excess(log_pressure: float) -> float:
         pressure = math.exp(log_pressure)
-        return float(numbers[0] * (row.height(law(numbers, pressure)[0]) - row.gap) - pressure)
+        return float(numbers[0] * (row.height(law(row.coating, numbers, pressure)[0]) - row.gap) - pressure)
 
     low, high = math.log(LEAST), math.log(MOST)
     if excess(low) <= 0 or excess(high) >= 0:
-        return law(numbers, LEAST if excess(low) <= 0 else MOST)[1]
-    return law(numbers, math.exp(brentq(excess, low, high)))[1]
+        return law(row.coating, numbers, LEAST if excess(low) <= 0 else MOST)[1]
+    return law(row.coating, numbers, math.exp(brentq(excess, low, high)))[1]
 
 
 def fit(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tuple[list[float], list[float]]) -> np.ndarray:
@@ -222,12 +244,12 @@ def report(rows: Sequence[Row], found: np.ndarray) -> Fit:
     """Print fits, errors and predictions; return the fit of the particles."""
     after = np.array([row.after for row in rows])
     mean = np.array([np.delete(after, i).mean() - value for i, value in enumerate(after)])
-    whole = found[..., 2][np.isfinite(found[..., 2]).sum(axis=3) > 1]
+    whole = found[..., 2][np.isfinite(found[..., 2]).sum(axis=-1) > 1]
     if len(whole):
         print(f"standard deviation of seeds, released bulk porosity: {np.nanstd(whole, axis=1, ddof=1).mean():.4f}")
     print(f"{int(np.isnan(found[..., 0]).sum())} of {found[..., 0].size} simulations failed")
     models = {
-        "particles": (particle_law(found), (0.5, 0.15, 1000.0), INSIDE),
+        "particles": (particle_law(coatings_of(rows), found), (0.5, 0.15, 1000.0), INSIDE),
         "exponential": (exponential, (0.5, 0.4, 0.03), ([0.01, 0.1, 0.0], [20.0, 0.9, 0.3])),
     }
     print("\n| model | fitted numbers | RMSE of the fit | leave-one-out RMSE |\n|---|---|---|---|")
@@ -256,7 +278,7 @@ def foretell(found: Fit, given: argparse.Namespace) -> None:
     }
     points = list(itertools.product(range(1, given.seeds + 1), FORMULATIONS, PRESSURES))
     tasks = [
-        (nature | {"formulation.active_material": active, "calendering.pressure": pressure, "seed": seed}, given.home)
+        (nature | prepared((active, SOLIDS)) | {"calendering.pressure": pressure, "seed": seed}, given.home)
         for seed, active, pressure in points
     ]
     values = np.array(made_of(tasks, given.workers))
@@ -269,11 +291,11 @@ def foretell(found: Fit, given: argparse.Namespace) -> None:
     print("|---" * (2 + len(GAPS)) + "|")
     for active, start in itertools.product(FORMULATIONS, STARTS):
 
-        def law(_: np.ndarray, pressure: float, active: float = active) -> tuple[float, float]:
-            loaded, released = surface.predict([[active, math.log(pressure)]])[0]
+        def law(coating: Coating, _: np.ndarray, pressure: float) -> tuple[float, float]:
+            loaded, released = surface.predict([[coating[0], math.log(pressure)]])[0]
             return float(loaded), float(released)
 
-        rows = [Row(gap, start, START_POROSITY, math.nan, "") for gap in GAPS]
+        rows = [Row((active, SOLIDS), gap, start, START_POROSITY, math.nan, "") for gap in GAPS]
         cells = [f"{foretold(law, found.numbers, row):.3f}" if row.gap < start else "untouched" for row in rows]
         print(f"| {active:g} | {start:g} | {' | '.join(cells)} |")
 
@@ -290,7 +312,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE", help="YAML file for the fitted force field")
     given = parser.parse_args()
     rows = read(given.data)
-    best = report(rows, grid(given.seeds, given.home, given.workers, given.share))
+    best = report(rows, grid(coatings_of(rows), given.seeds, given.home, given.workers, given.share))
     if given.foretell:
         foretell(best, given)
     if given.write:

@@ -167,7 +167,7 @@ def profiles(rows: Rows, path: Path) -> Path:
             panel.set(
                 title=when, xlabel="Share of the volume (%)", ylabel="Height over the collector (µm)", xlim=(0, 100)
             )
-        axes[0].legend()
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(phases))
         return save(figure, path)
 
 

@@ -254,7 +254,7 @@ def calibration() -> Any:  # noqa: ANN401 - a script, loaded by its path
     return module
 
 
-def straight(numbers: np.ndarray, pressure: float) -> tuple[float, float]:
+def straight(_: tuple[float, float], numbers: np.ndarray, pressure: float) -> tuple[float, float]:
     """Return porosities under load and after release: friction, adhesion and pressure each change another part."""
     loaded = (
         0.42 - 0.04 * math.log(pressure) + 0.2 * numbers[1] - 0.01 * math.log(numbers[2] / 1000) * math.log(pressure)
@@ -266,11 +266,11 @@ def test_a_calibration_finds_the_numbers_that_made_its_data_and_writes_them_for_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script, truth = calibration(), np.array([1.5, 0.2, 1500.0])
-    monkeypatch.setattr(script, "particle_law", lambda found: straight)
-    blank = [script.Row(gap, 150.0, 0.47, 0.0, f"gap {gap}") for gap in (1.0, 40.0, 60.0, 80.0)]
+    monkeypatch.setattr(script, "particle_law", lambda coatings, found: straight)
+    blank = [script.Row((0.94, 0.6), gap, 150.0, 0.47, 0.0, f"gap {gap}") for gap in (1.0, 40.0, 60.0, 80.0)]
     rows = [replace(row, after=script.foretold(straight, truth, row)) for row in blank]
 
-    best = script.report(rows, np.random.default_rng(1).uniform(0.2, 0.4, (3, 3, 2, 2, 3)))
+    best = script.report(rows, np.random.default_rng(1).uniform(0.2, 0.4, (1, 3, 3, 2, 2, 3)))
     assert best.numbers == pytest.approx(truth, rel=0.03)
     assert best.rmse < 1e-4
     given = Namespace(data=Path("rows.csv"), seeds=2, share=0.8, write=tmp_path / "fit.yaml")
