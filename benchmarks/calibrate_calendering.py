@@ -1,15 +1,16 @@
 """Fit the calender and the contacts to measured porosities, and say how well that foretells what was left out.
 
-``python benchmarks/calibrate_calendering.py DATA [--home FOLDER] [--seeds N] [--foretell] [--write FILE]`` reads
-measured rows (CSV: am_wt_frac, solid_to_liquid_pct, calender_gap_um, porosity_before, thickness_before_um,
-porosity_after), makes each row's coating (share of active material, solids content), calenders it over a grid of
-friction, pressure and adhesion, and fits three numbers: the machine's stiffness k in P = k (h - gap), the friction, and
-the adhesion of the carbon-binder domain (CBD); the permanent share of a contact's flattening is given (``--share``).
-For each coating a polynomial of second degree in friction and log pressure, and of first in log adhesion, averages over
-the seeds' noise between the points of the grid. Heights are those of the whole coating, which keeps its mass: h =
-loading / (solid density (1 - porosity)); porosities are bulk ones, since the loose faces of a thin volume are nothing
-beside a coating of 100 um. Leave-one-out errors stand beside those of two models without particles: the mean, and an
-exponential porosity-pressure law with the same machine.
+``python benchmarks/calibrate_calendering.py DATA [--home FOLDER] [--seeds N] [--friction VALUE] [--foretell]
+[--write FILE]`` reads measured rows (CSV: am_wt_frac, solid_to_liquid_pct, calender_gap_um, porosity_before,
+thickness_before_um, porosity_after), makes each row's coating (share of active material, solids content), calenders it
+over a grid of friction, pressure and adhesion, and fits three numbers: the machine's stiffness k in P = k (h - gap),
+the friction, and the adhesion of the carbon-binder domain (CBD); the permanent share of a contact's flattening is given
+(``--share``). Friction and stiffness lie in one valley: with ``--friction`` the first is given, and two numbers are
+fitted. For each coating a polynomial of second degree in friction and log pressure, and of first in log adhesion,
+averages over the seeds' noise between the points of the grid. Heights are those of the whole coating, which keeps its
+mass: h = loading / (solid density (1 - porosity)); porosities are bulk ones, since the loose faces of a thin volume are
+nothing beside a coating of 100 um. Leave-one-out errors stand beside those of two models without particles: the mean,
+and an exponential porosity-pressure law with the same machine.
 ``--foretell`` simulates formulations of 93 to 97 % with the fitted numbers and prints what the same calender would make
 of coatings of other thicknesses. ``--write`` keeps friction, adhesion and share as a force field that a recipe can
 name, with what they were fitted to; the stiffness is the machine's own.
@@ -42,8 +43,9 @@ from mesoforge.physics.manufacture import manufacture
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store
 
-FRICTIONS, PRESSURES, ADHESIONS = (0.08, 0.16, 0.3), (4.0, 20.0, 100.0), (500.0, 2000.0)
-INSIDE = ([0.01, FRICTIONS[0], ADHESIONS[0]], [20.0, FRICTIONS[-1], ADHESIONS[-1]])
+FRICTIONS, PRESSURES, ADHESIONS = (0.08, 0.16, 0.3), (4.0, 20.0, 100.0, 250.0), (500.0, 2000.0)
+Bounds = tuple[list[float], list[float]]
+INSIDE: Bounds = ([0.01, FRICTIONS[0], ADHESIONS[0]], [20.0, FRICTIONS[-1], ADHESIONS[-1]])
 """Bounds of stiffness, friction and adhesion: nothing is extrapolated beyond the grid."""
 FITTED = ("friction", "adhesion")
 """Parameters of the force field among the fitted numbers, which the stiffness precedes."""
@@ -186,7 +188,15 @@ def foretold(law: Law, numbers: np.ndarray, row: Row) -> float:
     return law(row.coating, numbers, math.exp(brentq(excess, low, high)))[1]
 
 
-def fit(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tuple[list[float], list[float]]) -> np.ndarray:
+def inside(friction: float | None) -> Bounds:
+    """Return the bounds of what is fitted; a given friction leaves it the rounding that a bound needs."""
+    if friction is None:
+        return INSIDE
+    low, high = ([k, friction + shift, adhesion] for (k, _, adhesion), shift in zip(INSIDE, (-1e-6, 1e-6), strict=True))
+    return low, high
+
+
+def fit(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: Bounds) -> np.ndarray:
     """Fit a law's numbers to measured porosities after calendering; several starts of k, the best fit wins."""
 
     def misses(numbers: np.ndarray) -> list[float]:
@@ -201,7 +211,7 @@ def fit(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tuple[lis
     return numbers
 
 
-def left_out(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: tuple[list[float], list[float]]) -> float:
+def left_out(law: Law, rows: Sequence[Row], start: Sequence[float], bounds: Bounds) -> float:
     """Return the root mean square error of each row foretold from all others."""
     misses = [
         foretold(law, fit(law, [*rows[:i], *rows[i + 1 :]], start, bounds), row) - row.after
@@ -220,7 +230,7 @@ class Fit:
 
 
 def force_field(found: Fit, rows: Sequence[Row], given: argparse.Namespace) -> ForceField:
-    """Return the default force field with the fitted friction and adhesion, the share, and what they rest on."""
+    """Return the default force field with what was fitted, what was given, and what the fitted rests on."""
     data, seeds = given.data.name, given.seeds
     fitted_to = (
         f"released bulk porosity of {len(rows)} calendered electrodes ({data}), {seeds} seeds: RMSE {found.rmse:.4f}, "
@@ -230,7 +240,11 @@ def force_field(found: Fit, rows: Sequence[Row], given: argparse.Namespace) -> F
     spans = dict(zip(values, zip(*(bounds[1:] for bounds in INSIDE), strict=True), strict=True))
     sources = {key: f"{fitted_to}; {searched(value, *spans[key])}" for key, value in values.items()}
     note = f"Holds together with calendering.stiffness {found.numbers[0]:.4g} MPa/um, which was fitted along."
-    base = Recipe().with_values({"force_field.plasticity": given.share}).force_field
+    known = {"force_field.plasticity": given.share}
+    if given.friction is not None:
+        known["force_field.friction"] = given.friction
+        del values["friction"], sources["friction"]
+    base = Recipe().with_values(known).force_field
     return fitted(base, values, sources, given.write.stem, note)
 
 
@@ -240,8 +254,8 @@ def searched(value: float, low: float, high: float) -> str:
     return f"searched from {low:g} to {high:g}{', found at the border' if border else ''}"
 
 
-def report(rows: Sequence[Row], found: np.ndarray) -> Fit:
-    """Print fits, errors and predictions; return the fit of the particles."""
+def report(rows: Sequence[Row], found: np.ndarray, friction: float | None = None) -> Fit:
+    """Print fits, errors and predictions; return the fit of the particles, at a friction if one is given."""
     after = np.array([row.after for row in rows])
     mean = np.array([np.delete(after, i).mean() - value for i, value in enumerate(after)])
     whole = found[..., 2][np.isfinite(found[..., 2]).sum(axis=-1) > 1]
@@ -249,7 +263,7 @@ def report(rows: Sequence[Row], found: np.ndarray) -> Fit:
         print(f"standard deviation of seeds, released bulk porosity: {np.nanstd(whole, axis=1, ddof=1).mean():.4f}")
     print(f"{int(np.isnan(found[..., 0]).sum())} of {found[..., 0].size} simulations failed")
     models = {
-        "particles": (particle_law(coatings_of(rows), found), (0.5, 0.15, 1000.0), INSIDE),
+        "particles": (particle_law(coatings_of(rows), found), (0.5, friction or 0.15, 1000.0), inside(friction)),
         "exponential": (exponential, (0.5, 0.4, 0.03), ([0.01, 0.1, 0.0], [20.0, 0.9, 0.3])),
     }
     print("\n| model | fitted numbers | RMSE of the fit | leave-one-out RMSE |\n|---|---|---|---|")
@@ -307,12 +321,13 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path("mlruns") / "calibration", help="where stages are kept")
     parser.add_argument("--seeds", type=int, default=3, help="electrodes per point of the grid")
     parser.add_argument("--share", type=float, default=0.9, help="permanent share of a contact's flattening")
+    parser.add_argument("--friction", type=float, help="given friction; fitted without one")
     parser.add_argument("--workers", type=int, default=1, help="electrodes made at once")
     parser.add_argument("--foretell", action="store_true", help="also simulate other formulations, with the fit")
     parser.add_argument("--write", type=Path, metavar="FILE", help="YAML file for the fitted force field")
     given = parser.parse_args()
     rows = read(given.data)
-    best = report(rows, grid(coatings_of(rows), given.seeds, given.home, given.workers, given.share))
+    best = report(rows, grid(coatings_of(rows), given.seeds, given.home, given.workers, given.share), given.friction)
     if given.foretell:
         foretell(best, given)
     if given.write:

@@ -273,7 +273,7 @@ def test_a_calibration_finds_the_numbers_that_made_its_data_and_writes_them_for_
     best = script.report(rows, np.random.default_rng(1).uniform(0.2, 0.4, (1, 3, 3, 2, 2, 3)))
     assert best.numbers == pytest.approx(truth, rel=0.03)
     assert best.rmse < 1e-4
-    given = Namespace(data=Path("rows.csv"), seeds=2, share=0.8, write=tmp_path / "fit.yaml")
+    given = Namespace(data=Path("rows.csv"), seeds=2, share=0.8, friction=None, write=tmp_path / "fit.yaml")
     write_force_field(script.force_field(best, rows, given), given.write)
     field = Recipe.from_mapping({"force_field": str(tmp_path / "fit.yaml")}).force_field
     assert (field.friction, field.adhesion, field.plasticity) == pytest.approx((0.2, 1500, 0.8), rel=0.03)
@@ -281,6 +281,14 @@ def test_a_calibration_finds_the_numbers_that_made_its_data_and_writes_them_for_
     assert field.said("friction").endswith("searched from 0.08 to 0.3")
     assert "calendering.stiffness 1.5" in field.note
     assert "| particles |" in capsys.readouterr().out
+
+    held = script.report(rows, np.random.default_rng(1).uniform(0.2, 0.4, (1, 3, 3, 2, 2, 3)), 0.25)
+    assert held.numbers[1] == pytest.approx(0.25, abs=2e-6)
+    assert held.rmse > 10 * best.rmse, "a friction that did not make the data fits worse"
+    field = script.force_field(held, rows, Namespace(**vars(given) | {"friction": 0.25}))
+    assert field.friction == 0.25
+    assert "fitted" not in field.said("friction")
+    assert "fitted to" in field.said("adhesion")
 
 
 def test_a_calibration_says_that_it_ended_at_the_border_of_what_it_searched() -> None:
