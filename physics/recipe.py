@@ -194,7 +194,7 @@ class Calendering(Record):
     """Force of the rolls per width of the electrode [N/mm]."""
     gap: float | None = Field(default=None, gt=0)
     """Distance of the unloaded rolls' surfaces, less the collector's thickness [um]."""
-    stiffness: float = Field(default=1.66, gt=0)
+    stiffness: float = Field(default=1.51, gt=0)
     """Stiffness of the calender per area, P = stiffness * (thickness - gap) [MPa/um]; only used with a gap.
 
     The default is that of one laboratory calender, fitted with the force field to seven of its electrodes.
