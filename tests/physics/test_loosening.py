@@ -43,15 +43,20 @@ class Engine:
     """Stands in for LAMMPS: four beads with their radii, bonds and pressures."""
 
     def __init__(self, radius: list[float], near: list[int], held: list[int], pressure: list[float]) -> None:
-        """Hold what is asked for."""
-        self.atoms = {"radius": np.array(radius), "i_near": np.array(near)}
-        self.computes = {"near": np.array(near, dtype=float), "held": np.array(held, dtype=float)}
+        """Hold what is asked for; of the bonds some are at one pitch, the others at its diagonals."""
+        self.atoms = {"radius": np.array(radius), "i_near": np.zeros(4, int), "i_held": np.zeros(4, int)}
+        self.bind(near, held)
         self.pressure = np.array(pressure)
-        self.numpy = SimpleNamespace(
-            extract_atom=lambda name: self.atoms[name],
-            extract_compute=lambda name, *_: self.computes[name],
-            extract_fix=lambda *_: self.pressure,
-        )
+        self.numpy = SimpleNamespace(extract_atom=lambda name: self.atoms[name], extract_fix=lambda *_: self.pressure)
+
+    def bind(self, near: list[int], held: list[int]) -> None:
+        """Give each bead its bonds."""
+        kinds = [[2] * (all_ - some) + [1] * some for some, all_ in zip(near, held, strict=True)]
+        self.bonds = {"num_bond": np.ctypeslib.as_ctypes(np.array(held, np.int32)), "bond_type": kinds}
+
+    def extract_atom(self, name: str) -> Any:  # noqa: ANN401 - as the library's
+        """Return the numbers of bonds, or their types bead by bead."""
+        return self.bonds[name]
 
     def extract_variable(self, name: str) -> float:
         """Return by how much beads grow in a step, or against which pressure."""
@@ -81,6 +86,8 @@ def test_beads_grow_no_further_than_to_their_volume(tmp_path: Path, monkeypatch:
 
 def test_a_bead_that_loses_a_near_neighbour_is_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine([0.75] * 4, near=[2, 2, 1, 1], held=[3] * 4, pressure=[500.0] * 4)
-    engine.computes["near"] = np.array([2.0, 1.0, 1.0, 0.0])
+    np.testing.assert_allclose(step(engine, tmp_path, monkeypatch), 1.5)
+    engine.bind(near=[2, 1, 1, 0], held=[3, 2, 2, 2])
     np.testing.assert_allclose(step(engine, tmp_path, monkeypatch), [1.5, 1.284, 1.5, 1.284])
     np.testing.assert_array_equal(engine.atoms["i_near"], [2, 1, 1, 0])
+    np.testing.assert_array_equal(engine.atoms["i_held"], [3, 2, 2, 2])
