@@ -46,7 +46,7 @@ from mesoforge.physics.store import Store
 FRICTIONS, PRESSURES, ADHESIONS = (0.08, 0.16, 0.3), (4.0, 20.0, 100.0, 250.0), (500.0, 2000.0)
 Bounds = tuple[list[float], list[float]]
 INSIDE: Bounds = ([0.01, FRICTIONS[0], ADHESIONS[0]], [20.0, FRICTIONS[-1], ADHESIONS[-1]])
-"""Bounds of stiffness, friction and adhesion: nothing is extrapolated beyond the grid."""
+"""Bounds of stiffness, friction and adhesion: neither of the last is extrapolated beyond the grid."""
 FITTED = ("friction", "adhesion")
 """Parameters of the force field among the fitted numbers, which the stiffness precedes."""
 FORMULATIONS, STARTS, GAPS = (0.93, 0.94, 0.95, 0.96, 0.97), (100.0, 150.0, 200.0), (1.0, 44.0, 100.0)
@@ -91,7 +91,7 @@ def read(path: Path) -> list[Row]:
                 float(row["thickness_before_um"]),
                 float(row["porosity_before"]),
                 float(row["porosity_after"]),
-                f"{row['solid_to_liquid_pct']} % solids, gap {row['calender_gap_um']} um",
+                f"{row['am_wt_frac']} active, {row['solid_to_liquid_pct']} % solids, gap {row['calender_gap_um']} um",
             )
             for row in csv.DictReader(file)
         ]
@@ -156,8 +156,10 @@ def particle_law(coatings: Sequence[Coating], found: np.ndarray) -> Law:
 
     def weights(values: np.ndarray) -> np.ndarray:
         made = np.isfinite(values).all(axis=1)
-        fitted: np.ndarray = np.linalg.lstsq(places[made], values[made, 1:], rcond=None)[0]
-        return fitted
+        fitted, _, rank, _ = np.linalg.lstsq(places[made], values[made, 1:], rcond=None)
+        if rank < places.shape[1]:
+            raise SystemExit(f"too many simulations failed ({len(made) - made.sum()} of {len(made)} of one coating)")
+        return np.asarray(fitted)
 
     known = {coating: weights(values.reshape(-1, len(NAMES))) for coating, values in zip(coatings, found, strict=True)}
 
@@ -236,15 +238,18 @@ def force_field(found: Fit, rows: Sequence[Row], given: argparse.Namespace) -> F
         f"released bulk porosity of {len(rows)} calendered electrodes ({data}), {seeds} seeds: RMSE {found.rmse:.4f}, "
         f"leave-one-out {found.left_out:.4f}"
     )
+    if given.friction is not None:
+        fitted_to += f", friction given as {given.friction:g}"
     values = {key: float(f"{value:.4g}") for key, value in zip(FITTED, found.numbers[1:], strict=True)}
     spans = dict(zip(values, zip(*(bounds[1:] for bounds in INSIDE), strict=True), strict=True))
     sources = {key: f"{fitted_to}; {searched(value, *spans[key])}" for key, value in values.items()}
     note = f"Holds together with calendering.stiffness {found.numbers[0]:.4g} MPa/um, which was fitted along."
     known = {"force_field.plasticity": given.share}
-    if given.friction is not None:
-        known["force_field.friction"] = given.friction
-        del values["friction"], sources["friction"]
     base = Recipe().with_values(known).force_field
+    if given.friction is not None:
+        del values["friction"], sources["friction"]
+        others = tuple(one for one in base.basis if one.of != "friction")  # the default may rest on other rows
+        base = base.model_copy(update={"friction": given.friction, "basis": others})
     return fitted(base, values, sources, given.write.stem, note)
 
 
@@ -262,8 +267,9 @@ def report(rows: Sequence[Row], found: np.ndarray, friction: float | None = None
     if len(whole):
         print(f"standard deviation of seeds, released bulk porosity: {np.nanstd(whole, axis=1, ddof=1).mean():.4f}")
     print(f"{int(np.isnan(found[..., 0]).sum())} of {found[..., 0].size} simulations failed")
+    start = (0.5, 0.15 if friction is None else friction, 1000.0)
     models = {
-        "particles": (particle_law(coatings_of(rows), found), (0.5, friction or 0.15, 1000.0), inside(friction)),
+        "particles": (particle_law(coatings_of(rows), found), start, inside(friction)),
         "exponential": (exponential, (0.5, 0.4, 0.03), ([0.01, 0.1, 0.0], [20.0, 0.9, 0.3])),
     }
     print("\n| model | fitted numbers | RMSE of the fit | leave-one-out RMSE |\n|---|---|---|---|")
@@ -326,6 +332,9 @@ def main() -> None:
     parser.add_argument("--foretell", action="store_true", help="also simulate other formulations, with the fit")
     parser.add_argument("--write", type=Path, metavar="FILE", help="YAML file for the fitted force field")
     given = parser.parse_args()
+    least, most = FRICTIONS[0], FRICTIONS[-1]
+    if given.friction is not None and not least <= given.friction <= most:
+        parser.error(f"--friction is {given.friction:g} but must lie in the grid, {least:g} to {most:g}")
     rows = read(given.data)
     best = report(rows, grid(coatings_of(rows), given.seeds, given.home, given.workers, given.share), given.friction)
     if given.foretell:

@@ -270,7 +270,7 @@ def test_a_calibration_finds_the_numbers_that_made_its_data_and_writes_them_for_
     blank = [script.Row((0.94, 0.6), gap, 150.0, 0.47, 0.0, f"gap {gap}") for gap in (1.0, 40.0, 60.0, 80.0)]
     rows = [replace(row, after=script.foretold(straight, truth, row)) for row in blank]
 
-    best = script.report(rows, np.random.default_rng(1).uniform(0.2, 0.4, (1, 3, 3, 2, 2, 3)))
+    best = script.report(rows, np.random.default_rng(1).uniform(0.2, 0.4, (1, 3, 4, 2, 2, 3)))
     assert best.numbers == pytest.approx(truth, rel=0.03)
     assert best.rmse < 1e-4
     given = Namespace(data=Path("rows.csv"), seeds=2, share=0.8, friction=None, write=tmp_path / "fit.yaml")
@@ -282,13 +282,29 @@ def test_a_calibration_finds_the_numbers_that_made_its_data_and_writes_them_for_
     assert "calendering.stiffness 1.5" in field.note
     assert "| particles |" in capsys.readouterr().out
 
-    held = script.report(rows, np.random.default_rng(1).uniform(0.2, 0.4, (1, 3, 3, 2, 2, 3)), 0.25)
-    assert held.numbers[1] == pytest.approx(0.25, abs=2e-6)
+    held = script.report(rows, np.random.default_rng(1).uniform(0.2, 0.4, (1, 3, 4, 2, 2, 3)), 0.27)
+    assert held.numbers[1] == pytest.approx(0.27, abs=2e-6)
     assert held.rmse > 10 * best.rmse, "a friction that did not make the data fits worse"
-    field = script.force_field(held, rows, Namespace(**vars(given) | {"friction": 0.25}))
-    assert field.friction == 0.25
-    assert "fitted" not in field.said("friction")
-    assert "fitted to" in field.said("adhesion")
+    field = script.force_field(held, rows, Namespace(**vars(given) | {"friction": 0.27}))
+    assert field.said("friction") == "force_field.friction (0.27) is given in the recipe", (
+        "as the default's, given here"
+    )
+    assert "friction given as 0.27" in field.said("adhesion")
+
+
+def test_a_calibration_gives_each_coating_its_own_law() -> None:
+    script, coatings = calibration(), [(0.94, 0.6), (0.96, 0.69)]
+    places = np.meshgrid(script.FRICTIONS, script.PRESSURES, script.ADHESIONS, [1, 2], indexing="ij")[:3]
+    laws = [np.arange(9) / 10, -np.arange(9) / 20]
+    made = [script.terms(*(place.ravel() for place in places)) @ law for law in laws]
+    found = np.repeat(np.stack(made).reshape(2, *places[0].shape, 1), 3, axis=-1)
+    law = script.particle_law(coatings, found)
+    for coating, weights in zip(coatings, laws, strict=True):
+        due = (script.terms(*(np.array([one]) for one in (0.2, 50.0, 1000.0))) @ weights)[0]
+        assert law(coating, np.array([1.0, 0.2, 1000.0]), 50.0) == pytest.approx((due, due))
+    found[1, 1:] = np.nan
+    with pytest.raises(SystemExit, match="32 of 48 of one coating"):
+        script.particle_law(coatings, found)
 
 
 def test_a_calibration_says_that_it_ended_at_the_border_of_what_it_searched() -> None:
