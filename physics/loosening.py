@@ -21,6 +21,7 @@ import numpy as np
 from mesoforge.physics.bonds import Ints
 from mesoforge.physics.lammps.files import Reals
 from mesoforge.physics.lammps.growing import GROWTH, MARK
+from mesoforge.physics.plane import INSIDE
 
 if TYPE_CHECKING:
     from mesoforge.physics.bonding import Spring
@@ -66,7 +67,10 @@ def write_growth(first: Ints, start: Reals, pitch: Reals, folder: Path) -> None:
 
 
 def growing(material: Spring) -> str:
-    """Write that beads grow as they lose bonds, up to the line MARK; where ``growth`` is 0, they are only set back."""
+    """Write that beads grow as they lose bonds, up to the line MARK; where ``growth`` is 0, they are only set back.
+
+    What lets them grow bounces soft beads off the planes as well, in place of LAMMPS's fix.
+    """
     speed = (FULL - 1) * material.pitch / (GROWING * material.travel)
     return f"""compute         stress bound stress/atom NULL pair bond
 variable        pressure atom -(c_stress[1]+c_stress[2]+c_stress[3])/{3 * material.pitch**3:.10g}
@@ -74,5 +78,6 @@ fix             pressure bound ave/atom {EVERY} 1 {EVERY} v_pressure
 fix             last all property/atom i_near i_held
 variable        growth equal {speed:.10g}*dt
 variable        against equal {BULKING * material.modulus * material.extension:.10g}
+unfix           {INSIDE}
 fix             grow bound external pf/callback 1 1
 {MARK}"""

@@ -32,6 +32,8 @@ write_dump      all custom {DUMP} id xu yu zu modify sort id format float %.12g
 print           "done" file done
 """
 GROUPS = ("active", "cbd")
+INSIDE = "inside"
+"""Name of the fix off which soft beads bounce back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ variable        load equal 0
 variable        peak equal 0
 variable        lift equal v_height-v_start+v_speed*(step-v_since)*dt
 variable        plane equal v_start+v_lift
-fix             inside cbd wall/reflect zlo 0 zhi v_plane
+fix             {INSIDE} cbd wall/reflect zlo 0 zhi v_plane
 region          above plane 0 0 {start:.12g} 0 0 -1 move NULL NULL v_lift
 region          low_part block INF INF INF INF INF {reach * start:.12g}
 region          top_part block INF INF INF INF {(1 - reach) * start:.12g} INF

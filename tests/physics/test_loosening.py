@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mesoforge.physics.lammps.growing import GROWTH, grower
+from mesoforge.physics.lammps.growing import GROWTH, bounce, grower
 from mesoforge.physics.loosening import FREE, FULL, wanted, write_growth
 
 PITCH = np.full(4, 1.284)
@@ -45,6 +45,7 @@ class Engine:
     def __init__(self, radius: list[float], near: list[int], held: list[int], pressure: list[float]) -> None:
         """Hold what is asked for; of the bonds some are at one pitch, the others at its diagonals."""
         self.atoms = {"radius": np.array(radius), "i_near": np.zeros(4, int), "i_held": np.zeros(4, int)}
+        self.atoms |= {"type": np.array([1, 2, 2, 2]), "v": np.full((4, 3), 3.0)}
         self.bind(near, held)
         self.pressure = np.array(pressure)
         self.numpy = SimpleNamespace(extract_atom=lambda name: self.atoms[name], extract_fix=lambda *_: self.pressure)
@@ -59,8 +60,8 @@ class Engine:
         return self.bonds[name]
 
     def extract_variable(self, name: str) -> float:
-        """Return by how much beads grow in a step, or against which pressure."""
-        return {"growth": 0.01, "against": 100.0}[name]
+        """Return by how much beads grow in a step, against which pressure, or where the plane is."""
+        return {"growth": 0.01, "against": 100.0, "plane": 30.0}[name]
 
 
 def step(engine: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:  # noqa: ANN401 - a stand-in
@@ -68,7 +69,7 @@ def step(engine: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarr
     write_growth(np.full(4, 26), PITCH, PITCH, folder)
     monkeypatch.chdir(folder)
     assert (folder / GROWTH).exists()
-    grower(engine)(None, 1, 4, np.arange(1, 5), None, None)
+    grower(engine)(None, 1, 4, np.arange(1, 5), np.full((4, 3), 10.0), None)
     return np.asarray(2 * engine.atoms["radius"])
 
 
@@ -91,3 +92,20 @@ def test_a_bead_that_loses_a_near_neighbour_is_set_back(tmp_path: Path, monkeypa
     np.testing.assert_allclose(step(engine, tmp_path, monkeypatch), [1.5, 1.284, 1.5, 1.284])
     np.testing.assert_array_equal(engine.atoms["i_near"], [2, 1, 1, 0])
     np.testing.assert_array_equal(engine.atoms["i_held"], [3, 2, 2, 2])
+
+
+def test_soft_beads_bounce_off_both_planes() -> None:
+    height, speed = np.array([30.5, 30.5, -0.25, -0.25, 12.0]), np.array([2.0, 2.0, -3.0, -3.0, 1.0])
+    bounce(height, speed, np.array([True, False, True, False, True]), 30.0)
+    np.testing.assert_allclose(height, [29.5, 30.5, 0.25, -0.25, 12])
+    np.testing.assert_allclose(speed, [-2, 2, 3, -3, 1])
+
+
+def test_a_step_turns_beads_of_cbd_back_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine([0.642] * 4, near=[0] * 4, held=[26] * 4, pressure=[0.0] * 4)
+    write_growth(np.full(4, 26), PITCH, PITCH, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    x = np.array([[9.0, 9, 31], [9, 9, 31], [9, 9, -1], [9, 9, 29]])
+    grower(engine)(None, 1, 4, np.arange(1, 5), x, None)
+    np.testing.assert_allclose(x, [[9, 9, 31], [9, 9, 29], [9, 9, 1], [9, 9, 29]])
+    np.testing.assert_allclose(engine.atoms["v"][:, 2], [3, -3, -3, 3])
