@@ -14,7 +14,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,148 +22,23 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-import numpy.typing as npt
+from problems import CASES, Array, Case
 
 from mesoforge.optimize.campaign import Campaign, gaussian_process
 from mesoforge.optimize.journal import Journal
-from mesoforge.optimize.objectives import Objectives
-from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.strategies import STRATEGIES, follows
 from mesoforge.optimize.trial import Measured, Trial
 
-Array = npt.NDArray[np.float64]
-Aims = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One problem: its truth on the unit cube, what is wanted, and what a run's record is worth after each trial.
-
-    ``truth`` maps X (n, d) and the seed to Y (n, m); ``worth`` maps all of a run's Y to one number, more is better.
-    ``scalar`` names the one output that methods for a single objective follow, where the aims are several.
-    """
-
-    name: str
-    title: str
-    dimensions: int
-    outputs: tuple[str, ...]
-    aims: Callable[[int], Aims]
-    truth: Callable[[Array, int], Array]
-    noise: tuple[float, ...]
-    worth: Callable[[Array, int], float]
-    proposed: int
-    at_a_time: int = 1
-    enough: float = np.inf
-    """Where a run ends, for problems that count evaluations."""
-
-    @property
-    def start(self) -> int:
-        """Sobol points before the first proposal."""
-        return 2 * (self.dimensions + 1)
-
-    @property
-    def evaluations(self) -> int:
-        """Evaluations of one run."""
-        return self.start + self.proposed
-
-
-# Targets: three inputs, three outputs to match within 0.5 % (rms), as when a force field is calibrated
-
-TOLERANCE = 0.005
 LEAST_TO_TEST = 5  # seeds below which no test can tell
-
-
-def _mechanism(X: Array, _: int) -> Array:
-    """Return three positive outputs that bend, interact and saturate: density-, viscosity- and porosity-like."""
-    a, b, c = X.T
-    density = 2 + 0.35 * np.tanh(1.8 * (a - 0.4)) + 0.15 * b * (1 - c)
-    viscosity = np.exp(0.9 * b - 0.7 * a + 0.5 * np.sin(3 * c) * b)
-    porosity = 0.45 - 0.12 * c**0.7 + 0.08 * (a - 0.5) * b - 0.05 * np.cos(2.5 * b)
-    return np.column_stack([density, viscosity, porosity])
-
-
-def _target(seed: int) -> Array:
-    """Return outputs that a hidden point of the cube's inner part reaches."""
-    hidden = np.random.default_rng([seed, 77]).uniform(0.15, 0.85, (1, 3))
-    return _mechanism(hidden, seed)[0]
-
-
-def _target_aims(seed: int) -> Aims:
-    names = ("density", "viscosity", "porosity")
-    return {
-        n: {"match": float(t), "tolerance": TOLERANCE * float(t)} for n, t in zip(names, _target(seed), strict=True)
-    }
-
-
-def _match(Y: Array, seed: int) -> float:
-    """Return minus the least rms mismatch, as a fraction of the targets."""
-    return -float(np.sqrt(np.mean((Y / _target(seed) - 1) ** 2, axis=1)).min())
-
-
-# Hypervolume
-
-
-def _dtlz2(X: Array, _: int) -> Array:
-    g = np.sum((X[:, 1:] - 0.5) ** 2, axis=1)
-    angle = X[:, 0] * np.pi / 2
-    return np.column_stack([(1 + g) * np.cos(angle), (1 + g) * np.sin(angle)])
-
-
-def _branin_currin(X: Array, _: int) -> Array:
-    """Return Branin and Currin as BoTorch scales them."""
-    u, v = 15 * X[:, 0] - 5, 15 * X[:, 1]
-    branin = (v - 5.1 / (4 * np.pi**2) * u**2 + 5 / np.pi * u - 6) ** 2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(u) + 10
-    a, b = X.T
-    edge = 1 - np.exp(-1 / (2 * np.maximum(b, 1e-12)))
-    currin = edge * (2300 * a**3 + 1900 * a**2 + 2092 * a + 60) / (100 * a**3 + 500 * a**2 + 4 * a + 20)
-    return np.column_stack([branin, currin])
-
-
-def _least_two(worst: tuple[float, float]) -> tuple[Callable[[int], Aims], Callable[[Array, int], float]]:
-    aims: Aims = {f"f{i}": {"goal": "minimize", "threshold": value} for i, value in enumerate(worst)}
-    return lambda _: aims, lambda Y, _: hypervolume(-Y, -np.array(worst))
-
-
-# One objective
-
-_ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
-_A = np.array(
-    [[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]]
-)
-_P = 1e-4 * np.array([
-    [1312, 1696, 5569, 124, 8283, 5886], [2329, 4135, 8307, 3736, 1004, 9991],
-    [2348, 1451, 3522, 2883, 3047, 6650], [4047, 8828, 8732, 5743, 1091, 381],
-])  # fmt: skip
-
-
-def _hartmann(X: Array, _: int) -> Array:
-    inner = np.sum(_A * (X[:, None] - _P) ** 2, axis=2)
-    return -(np.exp(-inner) @ _ALPHA)[:, None]
-
-
-DTLZ2_AIMS, DTLZ2_WORTH = _least_two((1.1, 1.1))
-CURRIN_AIMS, CURRIN_WORTH = _least_two((18.0, 6.0))
-CASES = {
-    case.name: case
-    for case in (
-        Case("target", "three targets, 3 inputs", 3, ("density", "viscosity", "porosity"), _target_aims, _mechanism,
-             (0.004, 0.002, 0.0008), _match, 52, enough=-TOLERANCE),
-        Case("dtlz2", "DTLZ2, 6 inputs", 6, ("f0", "f1"), DTLZ2_AIMS, _dtlz2, (0.01, 0.01), DTLZ2_WORTH, 40),
-        Case("branincurrin", "Branin-Currin, 2 inputs, 4 at a time", 2, ("f0", "f1"), CURRIN_AIMS, _branin_currin,
-             (15.19, 0.63), CURRIN_WORTH, 80, 4),
-        Case("hartmann6", "Hartmann, 6 inputs", 6, ("f0",), lambda _: {"f0": "minimize"}, _hartmann, (0.02,),
-             lambda Y, _: -float(Y.min()), 40),
-    )
-}  # fmt: skip
 
 
 def run(case: Case, method: str, seed: int, folder: Path) -> tuple[list[float], float]:
     """Run one method once; return what its record was worth after each trial, and the time of a proposal [s]."""
     space = Space.from_mapping({f"x{axis}": {"low": 0, "high": 1} for axis in range(case.dimensions)})
     budget = Budget(case.start, case.proposed, 0)
-    problem = Problem(case.name, space, Objectives.from_mapping(case.aims(seed)), budget, seed)
+    problem = Problem(case.name, space, case.objectives(seed), budget, seed)
     learn = gaussian_process if method == "botorch" else None
     campaign = Campaign(problem, Journal(folder / "journal.jsonl"), method, learn=learn)
     true: list[Array] = []
@@ -194,15 +69,20 @@ def finished(path: Path) -> dict[tuple[str, str, int], dict[str, Any]]:
     return {(row["problem"], row["method"], row["seed"]): row for row in rows}
 
 
+def _there(case: Case) -> bool:
+    if case.data is None or case.data.exists():
+        return True
+    print(f"{case.name} is left out: {case.data} is not there")
+    return False
+
+
 def missing(given: argparse.Namespace) -> Iterator[tuple[Case, str, int]]:
     """Yield the runs that are due and not in the results file, all methods of one seed before the next seed."""
-    done = finished(given.results)
+    done, problems = finished(given.results), [name for name in given.problems.split(",") if _there(CASES[name])]
     for seed in range(1, given.seeds + 1):
-        for name in given.problems.split(","):
+        for name in problems:
             for method in given.methods.split(","):
-                if (name, method, seed) not in done and follows(
-                    method, Objectives.from_mapping(CASES[name].aims(seed))
-                ):
+                if (name, method, seed) not in done and follows(method, CASES[name].objectives(seed)):
                     yield CASES[name], method, seed
 
 

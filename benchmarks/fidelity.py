@@ -1,7 +1,7 @@
 """What do cheap, biased measurements save, by what it costs to get as far?
 
 ``python benchmarks/fidelity.py [--problems target,hartmann6] [--seeds 10]`` runs campaigns of the problems of
-``decision_loop.py`` with the truth alone (``one size``) and with a cheap likeness of it too (``two sizes``): it costs a
+``problems.py`` with the truth alone (``one size``) and with a cheap likeness of it too (``two sizes``): it costs a
 quarter, is shifted by half of what an output varies by, follows the truth by nine tenths and by a wave of its own, and
 scatters twice as much, as small volumes do. Both have the same Sobol points at the start, of which every other one is
 made cheaply where there are two; ``one size, short start`` has fewer, so that its start costs as much as that. Only
@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import numpy.typing as npt
-from decision_loop import CASES, Case
+from problems import CASES, Case
 
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.fidelity import Fidelity
