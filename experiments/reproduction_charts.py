@@ -23,6 +23,7 @@ from mesoforge.physics.microstructure.pores import RESOLVED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Json = dict[str, Any]
 SERIES: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
@@ -72,20 +73,26 @@ def _shown(series: Mapping[tuple[str, str], Rows]) -> Rows | None:
 def compaction(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
     """Draw porosity against compression under load (lines) and after release (points), and the paper's state."""
     with style():
-        figure, (axes,) = new_figure(7.2, 5.0)
+        figure, (axes,) = new_figure(7.2, 5.6)
         for key, rows in series.items():
             label, colour = SERIES[key]
-            for place, row in enumerate(_farthest(rows)):
-                axes.plot(_percent(row["curve"]["compression"]), row["curve"]["porosity"], color=colour, lw=1,
-                          alpha=0.7, label=None if place else f"{label}: under load")  # fmt: skip
+            for row in _farthest(rows):
+                axes.plot(
+                    _percent(row["curve"]["compression"]), row["curve"]["porosity"], color=colour, lw=1, alpha=0.7
+                )
             after = [(100 * number("compression_after_release")(row), number("porosity")(row)) for row in rows.rows]
-            axes.plot(*np.array(after).T, _mark(key), color=colour, ms=5, label=f"{label}: after release")
+            axes.plot(*np.array(after).T, _mark(key), color=colour, ms=5, label=label)
         way = np.linspace(0, 0.42, 100)
         axes.plot(100 * way, 1 - (1 - DRIED) / (1 - way), color=INK, lw=1, ls=":", label=f"mass balance from {DRIED}")
         axes.plot([100 * PRESSED], [CALENDERED], "*", color=INK, ms=13, label="the paper's calendered electrode")
         axes.set(xlabel="Compression of the dried thickness (%)", ylabel="Porosity, nanopores included", xlim=(0, 45))
-        axes.legend(fontsize=8.5)
+        _explain(figure, axes)
         return save(figure, path)
+
+
+def _explain(figure: Figure, axes: Axes) -> None:
+    """Put the legend below the panels: up to eight series leave no room beside what they show."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
 
 
 def _farthest(rows: Rows) -> list[Json]:
@@ -100,16 +107,17 @@ def _percent(values: Sequence[float]) -> list[float]:
 def tortuosity(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
     """Draw the tortuosity factor against the porosity, dried (open) and calendered (filled)."""
     with style():
-        figure, (axes,) = new_figure(6.2, 4.6)
+        figure, (axes,) = new_figure(6.6, 5.2)
         for key, rows in series.items():
             label, colour = SERIES[key]
             for when, fill in (("dried", "white"), ("calendered", colour)):
                 porosity, tau = (
                     rows.values(of_state(when, name)) for name in ("porosity_voxels", "tortuosity_factor_z")
                 )
-                axes.plot(porosity, tau, _mark(key), color=colour, mfc=fill, ms=6, label=f"{label}, {when}")
+                said = None if when == "dried" else label
+                axes.plot(porosity, tau, _mark(key), color=colour, mfc=fill, ms=6, label=said)
         axes.set(xlabel="Porosity, nanopores included", ylabel="Tortuosity factor along the thickness")
-        axes.legend(fontsize=8.5)
+        _explain(figure, axes)
         return save(figure, path)
 
 
@@ -119,26 +127,25 @@ def pressure(series: Mapping[tuple[str, str], Rows], path: Path) -> Path | NoPic
     if not some:
         return NoPicture("No electrode was driven by a pressure.")
     with style():
-        figure, (axes,) = new_figure(6.2, 4.6)
+        figure, (axes,) = new_figure(6.6, 5.2)
         for key, rows in some.items():
             label, colour = SERIES[key]
-            for place, row in enumerate(_farthest(rows)):
+            for row in _farthest(rows):
                 felt = np.array(row["curve"]["pressure"])
                 on = slice(int(np.flatnonzero(felt < TOUCHED).max(initial=-1)) + 1, None)
-                axes.plot(felt[on], np.array(row["curve"]["porosity"])[on], color=colour, lw=1, alpha=0.7,
-                          label=None if place else f"{label}: under load")  # fmt: skip
+                axes.plot(felt[on], np.array(row["curve"]["porosity"])[on], color=colour, lw=1, alpha=0.7)
             after = np.array([(number("calendering_pressure")(row), number("porosity")(row)) for row in rows.rows])
-            axes.plot(*after.T, _mark(key), color=colour, ms=5, label=f"{label}: after release")
+            axes.plot(*after.T, _mark(key), color=colour, ms=5, label=label)
         axes.axhline(CALENDERED, color=INK, lw=1, ls=":", label="the paper's calendered porosity")
         axes.set(xscale="log", xlabel="Pressure of the plane (MPa)", ylabel="Porosity, nanopores included")
-        axes.legend(fontsize=8.5)
+        _explain(figure, axes)
         return save(figure, path)
 
 
 def flatness(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
     """Draw the roughness of the free surface and of the collector's face against the compression after release."""
     with style():
-        figure, axes = new_figure(9.0, 4.0, 1, 2)
+        figure, axes = new_figure(9.0, 4.6, 1, 2)
         faces = {"surface_sa": "Free surface: Sa (µm)", "collector_sa": "Face at the collector: Sa (µm)"}
         for (name, label), panel in zip(faces.items(), axes, strict=True):
             for key, rows in series.items():
@@ -148,7 +155,7 @@ def flatness(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
                 after = 100 * rows.values(number("compression_after_release"))
                 panel.plot(after, pressed, _mark(key), color=colour, ms=5, label=words)
             panel.set(xlabel="Compression after release (%)", ylabel=label, ylim=(0, None))
-        axes[0].legend(fontsize=8.5)
+        _explain(figure, axes[0])
         return save(figure, path)
 
 

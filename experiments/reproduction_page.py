@@ -30,7 +30,7 @@ HEADINGS = (
 )
 WORDS: Mapping[str, str] = {
     "compaction": "Figure 2a. Porosity against compression. Lines are loadings, points electrodes at rest.",
-    "pressure": "Beyond the paper: porosity against pressure, which it does not give.",
+    "pressure": "Porosity against pressure, which the paper does not give; lines and points as above.",
     "tortuosity": "Figure 2b. Tortuosity factor against porosity; open points are dried, filled ones calendered.",
     "profiles": "Figures 2d and g. Phases along the thickness, dried and calendered; a line is a seed.",
     "pores": "Figure 3. Pore network (watershed) before and after: radii, and coordination along the thickness.",
