@@ -32,7 +32,6 @@ from problems import CASES, Case
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.fidelity import Fidelity
 from mesoforge.optimize.journal import Journal
-from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Space
@@ -76,7 +75,7 @@ def run(case: Case, method: str, seed: int, folder: Path) -> dict[str, Any]:
     start = round(case.start * (1 + CHEAP) / 2) if method == "one size, short start" else case.start
     budget = Budget(start, PROPOSED[case.name], 0)
     sizes = SIZES if method == "two sizes" else None
-    problem = Problem(case.name, space, Objectives.from_mapping(case.aims(seed)), budget, seed, fidelity=sizes)
+    problem = Problem(case.name, space, case.objectives(seed), budget, seed, fidelity=sizes)
     campaign = Campaign(problem, Journal(folder / "journal.jsonl"), "botorch")
     likeness = Likeness.of(case, seed)
     true: list[Array] = []

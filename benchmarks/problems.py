@@ -38,7 +38,7 @@ class Case:
     at_a_time: int = 1
     enough: float = np.inf
     """Where a run ends, for problems that count evaluations."""
-    limits: dict[str, dict[str, float]] = field(default_factory=dict)
+    limits: dict[str, dict[str, float]] = field(default_factory=dict, hash=False)
     """Bounds that outputs must keep."""
     data: Path | None = None
     """What the truth was learned from, if from a file."""

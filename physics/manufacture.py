@@ -27,7 +27,7 @@ from mesoforge.physics.voxels import voxelise
 
 VERSIONS = {"packing": 3, "slurry": 4, "drying": 8, "calendering": 15, "measurement": 7}
 """Raised by one whenever a stage's physics changes, so that older results are not mistaken for new ones."""
-BONDED_VERSION = 8
+BONDED_VERSION = 9
 """Raised by one whenever the physics of bonded particles changes."""
 STAGES = tuple(VERSIONS)
 TOOLS = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mesoforge.physics.lammps.growing import GROWTH, bounce, grower
+from mesoforge.physics.lammps.growing import GROWTH, bounced, grower
 from mesoforge.physics.loosening import FREE, FULL, wanted, write_growth
 
 PITCH = np.full(4, 1.284)
@@ -46,6 +46,7 @@ class Engine:
         """Hold what is asked for; of the bonds some are at one pitch, the others at its diagonals."""
         self.atoms = {"radius": np.array(radius), "i_near": np.zeros(4, int), "i_held": np.zeros(4, int)}
         self.atoms |= {"type": np.array([1, 2, 2, 2]), "v": np.full((4, 3), 3.0)}
+        self.atoms |= {"f": np.zeros((4, 3)), "rmass": np.ones(4)}
         self.bind(near, held)
         self.pressure = np.array(pressure)
         self.numpy = SimpleNamespace(extract_atom=lambda name: self.atoms[name], extract_fix=lambda *_: self.pressure)
@@ -60,8 +61,12 @@ class Engine:
         return self.bonds[name]
 
     def extract_variable(self, name: str) -> float:
-        """Return by how much beads grow in a step, against which pressure, or where the plane is."""
-        return {"growth": 0.01, "against": 100.0, "plane": 30.0}[name]
+        """Return by how much beads grow in a step, against which pressure, where the plane is or how fast it moves."""
+        return {"growth": 0.01, "against": 100.0, "plane": 30.0, "speed": 0.0}[name]
+
+    def extract_global(self, name: str) -> float:
+        """Return the time step."""
+        return {"dt": 0.1}[name]
 
 
 def step(engine: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:  # noqa: ANN401 - a stand-in
@@ -94,18 +99,46 @@ def test_a_bead_that_loses_a_near_neighbour_is_set_back(tmp_path: Path, monkeypa
     np.testing.assert_array_equal(engine.atoms["i_held"], [3, 2, 2, 2])
 
 
-def test_soft_beads_bounce_off_both_planes() -> None:
-    height, speed = np.array([30.5, 30.5, -0.25, -0.25, 12.0]), np.array([2.0, 2.0, -3.0, -3.0, 1.0])
-    bounce(height, speed, np.array([True, False, True, False, True]), 30.0)
-    np.testing.assert_allclose(height, [29.5, 30.5, 0.25, -0.25, 12])
-    np.testing.assert_allclose(speed, [-2, 2, 3, -3, 1])
+def mirrored(x: float, v: float, plane: float) -> tuple[float, float]:
+    """Mirror a bead that passed a wall, between moving it and taking the forces, as LAMMPS's fix does."""
+    if 0 <= x <= plane:
+        return x, v
+    return 2 * (plane if x > plane else 0.0) - x, -v
+
+
+def flight(where: str, x: float, v: float, pull: Any, steps: int) -> np.ndarray:  # noqa: ANN401 - a function of x
+    """Return the heights at which the forces on one bead are taken, with a plane that comes down."""
+    dt, heights = 0.01, []
+    force = pull(x)
+    for step in range(steps):
+        v += dt / 2 * force
+        x += dt * v
+        if where == "before the forces":
+            x, v = mirrored(x, v, 3 - 0.1 * dt * (step + 1))
+        heights.append(x)
+        force = pull(x)
+        if where == "after them":
+            height, speed, push = (np.array([value]) for value in (x, v, force))
+            height, speed = bounced(height, speed, push, 3 - 0.1 * dt * (step + 2), dt)
+            x, v = float(height[0]), float(speed[0])
+        v += dt / 2 * force
+    return np.array(heights)
+
+
+@pytest.mark.parametrize("pull", [lambda _: 0.0, lambda x: -4.0 * (x - 1.4), lambda _: 25.0, lambda _: -25.0])
+def test_beads_bounce_as_if_mirrored_before_the_forces_are_taken(pull: Any) -> None:  # noqa: ANN401 - a function of x
+    due = flight("before the forces", 1.5, 5.0, pull, 1000)
+    np.testing.assert_allclose(flight("after them", 1.5, 5.0, pull, 1000), due, atol=1e-6)
+    assert (due >= 0).all()
+    assert (np.abs(np.diff(np.sign(np.diff(due)))) > 0).sum() > 5  # it bounced indeed
 
 
 def test_a_step_turns_beads_of_cbd_back_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine([0.642] * 4, near=[0] * 4, held=[26] * 4, pressure=[0.0] * 4)
     write_growth(np.full(4, 26), PITCH, PITCH, tmp_path)
     monkeypatch.chdir(tmp_path)
-    x = np.array([[9.0, 9, 31], [9, 9, 31], [9, 9, -1], [9, 9, 29]])
+    engine.atoms["v"][2, 2] = -3
+    x = np.array([[9.0, 9, 29.9], [9, 9, 29.9], [9, 9, 0.1], [9, 9, 29]])
     grower(engine)(None, 1, 4, np.arange(1, 5), x, None)
-    np.testing.assert_allclose(x, [[9, 9, 31], [9, 9, 29], [9, 9, 1], [9, 9, 29]])
-    np.testing.assert_allclose(engine.atoms["v"][:, 2], [3, -3, -3, 3])
+    np.testing.assert_allclose(engine.atoms["v"][:, 2], [3, -3, 3, 3])
+    np.testing.assert_allclose((x + 0.1 * engine.atoms["v"])[:, 2], [30.2, 29.8, 0.2, 29.3])
