@@ -62,6 +62,11 @@ def _mark(key: tuple[str, str]) -> str:
     return "s" if key[1] in BONDED else "o"
 
 
+def _above(key: tuple[str, str]) -> float:
+    """Return the order in which a series is drawn: dried coatings are those of rigid particles, which shall be seen."""
+    return 2.1 if key[1] in BONDED else 2.2
+
+
 def _shown(series: Mapping[tuple[str, str], Rows]) -> Rows | None:
     """Return the electrodes that single pictures show: the paper's imposed state, else the predicted one."""
     for key, level in ((("96", IMPOSED), PRESSED), (("96", PREDICTED), STANDARD)):
@@ -81,7 +86,7 @@ def compaction(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
                     _percent(row["curve"]["compression"]), row["curve"]["porosity"], color=colour, lw=1, alpha=0.7
                 )
             after = [(100 * number("compression_after_release")(row), number("porosity")(row)) for row in rows.rows]
-            axes.plot(*np.array(after).T, _mark(key), color=colour, ms=5, label=label)
+            axes.plot(*np.array(after).T, _mark(key), zorder=_above(key), color=colour, ms=5, label=label)
         way = np.linspace(0, 0.42, 100)
         axes.plot(100 * way, 1 - (1 - DRIED) / (1 - way), color=INK, lw=1, ls=":", label=f"mass balance from {DRIED}")
         axes.plot([100 * PRESSED], [CALENDERED], "*", color=INK, ms=13, label="the paper's calendered electrode")
@@ -115,7 +120,7 @@ def tortuosity(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
                     rows.values(of_state(when, name)) for name in ("porosity_voxels", "tortuosity_factor_z")
                 )
                 said = None if when == "dried" else label
-                axes.plot(porosity, tau, _mark(key), color=colour, mfc=fill, ms=6, label=said)
+                axes.plot(porosity, tau, _mark(key), zorder=_above(key), color=colour, mfc=fill, ms=6, label=said)
         axes.set(xlabel="Porosity, nanopores included", ylabel="Tortuosity factor along the thickness")
         _explain(figure, axes)
         return save(figure, path)
@@ -135,7 +140,7 @@ def pressure(series: Mapping[tuple[str, str], Rows], path: Path) -> Path | NoPic
                 on = slice(int(np.flatnonzero(felt < TOUCHED).max(initial=-1)) + 1, None)
                 axes.plot(felt[on], np.array(row["curve"]["porosity"])[on], color=colour, lw=1, alpha=0.7)
             after = np.array([(number("calendering_pressure")(row), number("porosity")(row)) for row in rows.rows])
-            axes.plot(*after.T, _mark(key), color=colour, ms=5, label=label)
+            axes.plot(*after.T, _mark(key), zorder=_above(key), color=colour, ms=5, label=label)
         axes.axhline(CALENDERED, color=INK, lw=1, ls=":", label="the paper's calendered porosity")
         axes.set(xscale="log", xlabel="Pressure of the plane (MPa)", ylabel="Porosity, nanopores included")
         _explain(figure, axes)
@@ -151,9 +156,9 @@ def flatness(series: Mapping[tuple[str, str], Rows], path: Path) -> Path:
             for key, rows in series.items():
                 words, colour = SERIES[key]
                 bare, pressed = (rows.values(of_state(when, name)) for when in ("dried", "calendered"))
-                panel.plot(np.zeros_like(bare), bare, _mark(key), color=colour, mfc="white", ms=5)
+                panel.plot(np.zeros_like(bare), bare, _mark(key), zorder=_above(key), color=colour, mfc="white", ms=5)
                 after = 100 * rows.values(number("compression_after_release"))
-                panel.plot(after, pressed, _mark(key), color=colour, ms=5, label=words)
+                panel.plot(after, pressed, _mark(key), zorder=_above(key), color=colour, ms=5, label=words)
             panel.set(xlabel="Compression after release (%)", ylabel=label, ylim=(0, None))
         _explain(figure, axes[0])
         return save(figure, path)
