@@ -189,7 +189,7 @@ def _panel(axes: Any, case: Case, some: list[Runs]) -> None:  # noqa: ANN401 - m
     if counts:
         axes.set_yscale("log")
         axes.axhline(-100 * case.enough, color="0.8", zorder=0)
-    axes.legend(fontsize=10, frameon=False, loc="upper right" if counts else "best")
+    axes.legend(fontsize=10, frameon=False, loc="upper right" if counts else "best", ncols=2 if counts else 1)
 
 
 def main() -> None:
