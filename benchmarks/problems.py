@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from structures import STRUCTURES, read
 
 from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.pareto import hypervolume
+from mesoforge.surrogate.table import Array
 
-Array = npt.NDArray[np.float64]
 Aims = dict[str, object]
 
 
@@ -92,8 +91,6 @@ def _matching(truth: Callable[[Array, int], Array], names: tuple[str, ...]) -> d
 
 # An emulator: what a Gaussian process learned from generated electrodes. Its kernels are the most probable ones.
 
-STRUCTURES = Path("../shared/data/electrode_structures_train.csv")
-RANGES = {"Gap": (1, 91), "AM": (93, 96), "porous": (40, 50)}
 LEARNED = {
     "tliq": (19.4**2, (2.67, 4.62, 2.26), 0.0099),
     "tsol": (14.8**2, (4.25, 26.2, 8.72), 0.00424),
@@ -107,12 +104,10 @@ def _emulators() -> list[Any]:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-    with STRUCTURES.open(encoding="utf-8") as file:
-        rows = [{name: float(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
-    X = np.array([[(row[name] - low) / (high - low) for name, (low, high) in RANGES.items()] for row in rows])
+    X, columns = read(STRUCTURES)
     kernels = [ConstantKernel(v) * Matern(lengths, nu=2.5) + WhiteKernel(n) for v, lengths, n in LEARNED.values()]
     return [
-        GaussianProcessRegressor(kernel, optimizer=None, normalize_y=True).fit(X, np.array([row[name] for row in rows]))
+        GaussianProcessRegressor(kernel, optimizer=None, normalize_y=True).fit(X, columns[name])
         for name, kernel in zip(LEARNED, kernels, strict=True)
     ]
 

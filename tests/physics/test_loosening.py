@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mesoforge.physics.lammps.growing import GROWTH, bounced, grower
+from mesoforge.physics.lammps.growing import GROWTH, Growth, bounced
 from mesoforge.physics.loosening import FREE, FULL, wanted, write_growth
 
 PITCH = np.full(4, 1.284)
@@ -74,7 +74,7 @@ def step(engine: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarr
     write_growth(np.full(4, 26), PITCH, PITCH, folder)
     monkeypatch.chdir(folder)
     assert (folder / GROWTH).exists()
-    grower(engine)(None, 1, 4, np.arange(1, 5), np.full((4, 3), 10.0), None)
+    Growth(engine)(None, 1, 4, np.arange(1, 5), np.full((4, 3), 10.0), None)
     return np.asarray(2 * engine.atoms["radius"])
 
 
@@ -139,6 +139,6 @@ def test_a_step_turns_beads_of_cbd_back_and_no_others(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     engine.atoms["v"][2, 2] = -3
     x = np.array([[9.0, 9, 29.9], [9, 9, 29.9], [9, 9, 0.1], [9, 9, 29]])
-    grower(engine)(None, 1, 4, np.arange(1, 5), x, None)
+    Growth(engine)(None, 1, 4, np.arange(1, 5), x, None)
     np.testing.assert_allclose(engine.atoms["v"][:, 2], [3, -3, 3, 3])
     np.testing.assert_allclose((x + 0.1 * engine.atoms["v"])[:, 2], [30.2, 29.8, 0.2, 29.3])
