@@ -164,6 +164,7 @@ def best_row(best: Confirmed, campaign: Campaign) -> dict[str, Any]:
         "trial": trial_key(best.number),
         "values": campaign.trials[best.number].values,
         "seeds": best.seeds,
+        "failed": best.failed,
         "properties": {
             name: {"mean": mean, "sd": sd} | ({} if (met := objectives.met(name, mean)) is None else {"within": met})
             for name, mean, sd in columns
@@ -180,7 +181,8 @@ def best_words(row: Mapping[str, Any]) -> str:
         for name, one in row["properties"].items()
     )
     seeds = "one new seed" if row["seeds"] == 1 else f"the mean of {row['seeds']} new seeds"
-    return f"{row['trial']}, by {seeds}: {found}"
+    failed = f" ({row['failed']} more failed)" if row["failed"] else ""
+    return f"{row['trial']}, by {seeds}{failed}: {found}"
 
 
 def _aimed(campaign: Campaign) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from mesoforge.optimize.stopping import Stop
 from mesoforge.optimize.strategies import check_follows
 from mesoforge.optimize.strategies import strategy as strategy_named
 from mesoforge.optimize.strategies.sobol import SOBOL
-from mesoforge.optimize.trial import Failed, Measured, Origin, Outcome, Trial, Value
+from mesoforge.optimize.trial import Failed, Measured, Origin, Outcome, Recipe, Trial, Value, recipe
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Builder, Groups, Surrogate, Table
 
@@ -162,7 +162,7 @@ class Campaign(Progress):
     def shift(self, shifts: Mapping[str, tuple[float, float]], rows: Sequence[Mapping[str, object]] = ()) -> None:
         """Record by how much measured properties lie above simulated ones, mean and sd, and the rows that say so.
 
-        From then on the objectives are those of measured properties.
+        From then on the objectives are those of measured properties, and so is the point that hypervolume counts from.
 
         Raises:
             InputError: A property is no output of the problem.
@@ -172,6 +172,8 @@ class Campaign(Progress):
                 raise InputError(f"a shift came for {name}, but one of {', '.join(self._outputs)} was due: drop it")
         plain = {name: [float(mean), float(sd)] for name, (mean, sd) in shifts.items()}
         self._record({"event": "measured", "at": self._clock(), "shifts": plain, "rows": list(rows)})
+        if self._reference is not None:
+            self._set_reference()
 
     def end(self, number: int, outcome: Outcome) -> None:
         """Tell or fail, by the kind of outcome."""
@@ -191,8 +193,14 @@ class Campaign(Progress):
     def _freeze_reference(self) -> None:
         start = self._explored()[: self.problem.budget.start]
         waiting = len(start) < self.problem.budget.start or any(trial.pending for trial in start)
+        if self._names and self._reference is None and not waiting:
+            self._set_reference()
+
+    def _set_reference(self) -> None:
+        """Count hypervolume from the thresholds, or below the worst of the start, if it says enough; else of all."""
+        start = self._explored()[: self.problem.budget.start]
         known = found if len(found := self._counted(start)) >= LEAST_TO_LEARN else self.counted
-        if self._names and self._reference is None and not waiting and len(known) >= LEAST_TO_LEARN:
+        if len(known) >= LEAST_TO_LEARN:
             point = reference_point(self.objectives, properties(self.problem, known))
             self._record({"event": "reference", "scores": dict(zip(self._names, point.tolist(), strict=True))})
 
@@ -239,12 +247,12 @@ class Campaign(Progress):
         from mesoforge.surrogate.gp import GaussianProcess
         from mesoforge.surrogate.replicates import worth_repeating
 
-        if not self._repeat or self.pending or not isinstance(view.surrogate, GaussianProcess):
+        if not self._repeat or not isinstance(view.surrogate, GaussianProcess):
             return None
         best = np.array(best_first(self.objectives, view.Y, view.reference)[:MOST_TO_REPEAT])
         rows = best[np.sort(np.unique(view.X[best], axis=0, return_index=True)[1])]
         draws = MANY_DRAWS if self.objectives.one_aim or len(self.objectives) == 2 else FEW_DRAWS
-        chosen = worth_repeating(view.surrogate, view.X[rows], point, view.worth, draws)
+        chosen = worth_repeating(view.surrogate, view.X[rows], point, view.worth, draws, view.pending)
         if chosen is None:
             return None
         trial = self._trial("repeat", view.X[rows[chosen]], view.surrogate)
@@ -274,14 +282,21 @@ class Campaign(Progress):
         if not self._confirmations_left():
             return None
         surrogate = self._learned(measured(self._first()))
-        number = self._to_confirm(self._counted(self._first()), surrogate)
+        if not self._chosen:
+            self._record({"event": "chosen", "numbers": self._choose(self._counted(self._first()), surrogate)})
+            if not self._confirmations_left():
+                return None
+        number = min(self._chosen, key=lambda number: self._confirmed()[number])
         point = self.problem.space.to_unit(self._trials[number].values)
         return replace(self._trial("confirm", point, surrogate), values=self._trials[number].values, confirms=number)
 
-    def _to_confirm(self, known: tuple[Trial, ...], surrogate: Surrogate | None) -> int:
-        order = self._best_first(known, surrogate)
-        chosen = [known[row].number for row in order[: self.problem.budget.confirmations]]
-        return min(chosen, key=lambda number: self._confirmed()[number])
+    def _choose(self, known: tuple[Trial, ...], surrogate: Surrogate | None) -> list[int]:
+        """Return the trials to confirm, the best first, one for each recipe: the one confirmed before, if any was."""
+        before = {recipe(self._trials[number]): number for number in self._confirmed()}
+        first: dict[Recipe, int] = {}
+        for row in self._best_first(known, surrogate):
+            first.setdefault(recipe(known[row]), known[row].number)
+        return [before.get(one, number) for one, number in first.items()][: self.problem.budget.confirmations]
 
     def _best_first(self, known: tuple[Trial, ...], surrogate: Surrogate | None) -> list[int]:
         """Return the rows of trials, the best first by the model's means, over the tolerances of inputs if given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,35 +18,45 @@ from mesoforge.surrogate.table import Array
 class Confirmed:
     """A trial's recipe made again: ``mean`` and ``sd`` (k,) of the outputs over ``seeds`` confirmations.
 
-    The first run is left out.
-
-    ``sd`` is the standard deviation from seed to seed; not a number where there is one seed.
+    The first run is left out. With ``failed`` more seeds the physics failed. ``sd`` is the standard deviation from seed
+    to seed; not a number where there is one seed.
     """
 
     number: int
     seeds: int
     mean: Array
     sd: Array
+    failed: int = 0
+
+    @property
+    def mostly_fails(self) -> bool:
+        """Whether the physics failed with as many seeds as not, or more."""
+        return self.failed >= self.seeds
 
 
 def confirmed(objectives: Objectives, trials: Iterable[Trial], reference: Array | None) -> list[Confirmed]:
     """Return the confirmed recipes, best first.
 
     First come those whose mean keeps every limit and meets every target, then those that miss by least. Where there are
-    targets only, the nearest to them leads; else the one with most hypervolume above the reference point.
+    targets only, the nearest to them leads; else the one with most hypervolume above the reference point. Recipes that
+    fail with half of their seeds or more come last: what is left of these is chosen by its luck.
     """
     rows: dict[int, list[Array]] = {}
+    failed: Counter[int] = Counter()
     for trial in trials:
         if trial.confirms is not None and isinstance(trial.outcome, Measured):
             rows.setdefault(trial.confirms, []).append(objectives.row(trial.outcome.properties))
-    each = [_confirmed(number, np.array(found)) for number, found in rows.items()]
+        elif trial.confirms is not None and trial.failed_in_physics:
+            failed[trial.confirms] += 1
+    each = [_confirmed(number, np.array(found), failed[number]) for number, found in rows.items()]
     if not each or not len(objectives):
         return []
     means = np.array([one.mean for one in each])
     above = reference_point(objectives, means) if reference is None else reference
-    return [each[row] for row in best_first(objectives, means, above)]
+    ordered = [each[row] for row in best_first(objectives, means, above)]
+    return sorted(ordered, key=lambda one: one.mostly_fails)
 
 
-def _confirmed(number: int, found: Array) -> Confirmed:
+def _confirmed(number: int, found: Array, failed: int) -> Confirmed:
     sd = found.std(axis=0, ddof=1) if len(found) > 1 else np.full(found.shape[1], np.nan)
-    return Confirmed(number, len(found), found.mean(axis=0), sd)
+    return Confirmed(number, len(found), found.mean(axis=0), sd, failed)

@@ -31,6 +31,7 @@ class Ledger:
         self._trials: dict[int, Trial] = {}
         self._ended: list[int] = []
         self._reference: Array | None = None
+        self._chosen: tuple[int, ...] = ()
         self.shifts: dict[str, tuple[float, float]] = {}
         """Measured minus simulated by property, mean and sd, as last told."""
         self.objectives = problem.objectives
@@ -95,7 +96,7 @@ class Ledger:
             check_extension(Budget(**cast("dict[str, int]", event["budget"])), self.problem.budget)
         budget = asdict(self.problem.budget)
         if not any(event["budget"] == budget for event in last):
-            self._journal.append({"event": "budget", "budget": budget})
+            self._record({"event": "budget", "budget": budget})
 
     def _record(self, event: Event) -> None:
         self._journal.append(event)
@@ -103,6 +104,8 @@ class Ledger:
 
     def _apply(self, event: Event) -> None:
         kind = event["event"]
+        if self._says_more_of_recipes(event):
+            self._chosen = ()
         if kind == "ask":
             trial = trial_of(event)
             self._check_next(trial.number)
@@ -123,6 +126,16 @@ class Ledger:
         elif kind == "reference":
             scores = cast("dict[str, float]", event["scores"])
             self._reference = np.array([scores[name] for name in self._names])
+        elif kind == "chosen":
+            self._chosen = tuple(cast("Sequence[int]", event["numbers"]))
+
+    def _says_more_of_recipes(self, event: Event) -> bool:
+        """Whether other recipes than those that were chosen to be confirmed may be the best after an event."""
+        if event["event"] == "ask":
+            return event["confirms"] is None
+        if event["event"] in ("tell", "fail", "retry"):
+            return self._trials[cast("int", event["number"])].confirms is None
+        return event["event"] in ("measured", "budget")
 
     def _check_problem(self, first: Event) -> None:
         given = self.problem.definition()

@@ -164,8 +164,12 @@ class Objectives(Several[Objective]):
 
     def shortfall(self, Y: Array) -> Array:
         """Return by how many tolerances beyond the first the worst match of each row of Y (n, k) misses; 0 if none."""
-        misses = [-one.score(y) - 1 for one, y in zip(self.each, Y.T, strict=False) if one.goal == "match"]
-        return np.asarray(np.max([np.zeros(len(Y)), *misses], axis=0))
+        return np.asarray(np.max(self.misses(Y), axis=1, initial=0.0))
+
+    def misses(self, Y: Array) -> Array:
+        """Return by how many tolerances beyond the first each match is missed, (n, matches); negative within it."""
+        found = [-one.score(y) - 1 for one, y in zip(self.each, Y.T, strict=False) if one.goal == "match"]
+        return np.array(found).reshape(len(found), len(Y)).T
 
     def met(self, name: str, value: float) -> bool | None:
         """Return whether a value meets its target and keeps its limit; none where neither is set."""

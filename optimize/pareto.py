@@ -78,13 +78,18 @@ class Standing:
 
 
 def standing(objectives: Objectives, Y: Array, each: int = 1) -> Standing:
-    """Return how rows of Y (n, k) stand; with ``each`` above 1 the means over so many rows, one after another.
+    """Return how rows of Y (n, k) stand; with ``each`` above 1 on the mean over so many rows, one after another.
 
-    Where objectives have weights, these say what a missed target is worth, and no row falls short.
+    A limit is then kept where the mean keeps it, a target met where the mean miss is within its tolerance, as where
+    proposals are made. Where objectives have weights, these say what a missed target is worth, and no row falls short.
     """
-    shortfall = np.zeros(len(Y)) if objectives.weights else objectives.shortfall(Y)
-    found = (objectives.excess(Y), shortfall, objectives.aims(Y))
-    return Standing(*(one.reshape(-1, each, *one.shape[1:]).mean(axis=1) for one in found))
+
+    def mean(one: Array) -> Array:
+        return np.asarray(one.reshape(len(one) // each, each, *one.shape[1:]).mean(axis=1))
+
+    aims, misses = mean(objectives.aims(Y)), mean(objectives.misses(Y))
+    shortfall = np.zeros(len(aims)) if objectives.weights else np.max(misses, axis=1, initial=0.0)
+    return Standing(objectives.excess(mean(Y)), shortfall, aims)
 
 
 def in_order(found: Standing, reference: Array) -> list[int]:

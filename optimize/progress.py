@@ -17,7 +17,7 @@ from mesoforge.optimize.ledger import Ledger
 from mesoforge.optimize.pareto import hypervolume, pareto_mask, reference_point
 from mesoforge.optimize.problem import Problem
 from mesoforge.optimize.stopping import Stop
-from mesoforge.optimize.trial import Trial
+from mesoforge.optimize.trial import Trial, recipe
 from mesoforge.surrogate.table import Array
 
 Phase: TypeAlias = Literal["start", "proposals", "confirmations", "done"]
@@ -137,9 +137,14 @@ class Progress(Ledger):
         return Counter(trial.confirms for trial in self.trials if trial.confirms is not None)
 
     def _confirmations_left(self) -> int:
-        budget = self.problem.budget
-        recipes = min(budget.confirmations, len(self._counted(self._first())))
-        return max(recipes * budget.replicates - self._confirmed().total(), 0)
+        """Return how many confirmations are left, of the chosen recipes; until these are chosen, at most."""
+        budget, made = self.problem.budget, self._confirmed()
+        if self._chosen:
+            return sum(max(budget.replicates - made[number], 0) for number in self._chosen)
+        recipes = min(budget.confirmations, len({recipe(trial) for trial in self._counted(self._first())}))
+        last = max((trial.number for trial in self._first()), default=-1)
+        since = sum(trial.confirms is not None for trial in self.trials[last + 1 :])
+        return max(recipes * budget.replicates - since, 0)
 
     def _reference_or_inferred(self, Y: Array) -> Array:
         if self._reference is not None:

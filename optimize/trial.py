@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 Origin: TypeAlias = Literal["sobol", "bo", "confirm", "sample", "user", "known", "repeat"]
 Value: TypeAlias = float | int | str
+Recipe: TypeAlias = tuple[tuple[str, Value], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,8 @@ class Trial:
     def failed_in_physics(self) -> bool:
         """Whether the physics failed, and not a worker or a disk."""
         return isinstance(self.outcome, Failed) and self.outcome.kind not in INFRASTRUCTURE
+
+
+def recipe(trial: Trial) -> Recipe:
+    """Return what trials of one recipe have in common."""
+    return tuple(trial.values.items())

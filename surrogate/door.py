@@ -26,6 +26,7 @@ with warnings.catch_warnings():
     from botorch.utils.sampling import manual_seed
     from gpytorch.constraints import GreaterThan
     from gpytorch.kernels import Kernel
+    from gpytorch.likelihoods import GaussianLikelihood
     from gpytorch.likelihoods.gaussian_likelihood import _GaussianLikelihoodBase as GaussianLikelihoodBase
     from gpytorch.likelihoods.noise_models import Noise
     from gpytorch.mlls import ExactMarginalLogLikelihood
@@ -44,6 +45,7 @@ __all__ = [
     "ExactMarginalLogLikelihood",
     "GPyTorchPosterior",
     "GammaPrior",
+    "GaussianLikelihood",
     "GaussianLikelihoodBase",
     "GreaterThan",
     "Hypervolume",

@@ -14,7 +14,9 @@ from mesoforge.errors import InputError
 from mesoforge.surrogate.door import (
     AppendFeatures,
     ExactMarginalLogLikelihood,
+    GaussianLikelihood,
     GPyTorchPosterior,
+    GreaterThan,
     ModelFittingError,
     ModelListGP,
     SingleTaskGP,
@@ -24,7 +26,7 @@ from mesoforge.surrogate.door import (
     fit_gpytorch_mll,
     tensor,
 )
-from mesoforge.surrogate.kernel import Effects, Levels
+from mesoforge.surrogate.kernel import FIRST_NOISE, LEAST, LEAST_NOISE, NOISE, Effects, Levels
 from mesoforge.surrogate.shared import left_out, level_likelihood, shared_likelihood
 from mesoforge.surrogate.table import Array, Groups, Table, check_inputs
 from mesoforge.surrogate.validation import LeaveOneOut, parts, some_rows
@@ -165,15 +167,23 @@ def _model(table: Table, column: int, cheaper: int | None = None) -> SingleTaskG
     if table.levels is not None:
         return _of_levels(table, column, int(table.levels.max()) if cheaper is None else cheaper)
     known = None if table.noise_variance is None else table.noise_variance[:, column]
-    shared = None if table.groups is None else shared_likelihood(table.X, table.Y[:, column], table.groups, known)
+    likelihood = None if known is not None else _independent()
+    if table.groups is not None:
+        likelihood = shared_likelihood(table.X, table.Y[:, column], table.groups, known)
     return SingleTaskGP(
         tensor(table.X),
         tensor(table.Y[:, [column]]),
-        train_Yvar=None if known is None or shared is not None else tensor(known[:, None]),
-        likelihood=shared,
+        train_Yvar=None if known is None or likelihood is not None else tensor(known[:, None]),
+        likelihood=likelihood,
         covar_module=Effects(table.X.shape[1], table.categories),
         outcome_transform=Standardize(m=1),
     )
+
+
+def _independent() -> GaussianLikelihood:
+    """Return the likelihood of rows with errors of their own, of one inferred variance."""
+    least = GreaterThan(LEAST_NOISE, transform=None, initial_value=FIRST_NOISE)
+    return GaussianLikelihood(noise_prior=NOISE, noise_constraint=least)
 
 
 def _of_levels(table: Table, column: int, cheaper: int) -> SingleTaskGP:
@@ -184,7 +194,7 @@ def _of_levels(table: Table, column: int, cheaper: int) -> SingleTaskGP:
         tensor(X),
         tensor(y),
         likelihood=level_likelihood(X, table.groups, cheaper),
-        covar_module=Levels(Effects(table.X.shape[1], table.categories), cheaper),
+        covar_module=Levels(Effects(table.X.shape[1], table.categories, LEAST), cheaper),
         outcome_transform=Standardize(m=1),
         input_transform=AppendFeatures(torch.zeros(1, 1).double()),
     )

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from mesoforge.surrogate.door import GammaPrior, GreaterThan, Kernel, LogNormalPrior, NormalPrior
 
-LEAST = 0.025  # of the unit cube's side: lengths below are noise
+LEAST, LEAST_JOINT = 0.025, 0.2
+"""Of the unit cube's side: lengths below are noise. In several inputs points lie far apart, so that with a joint length
+of a tenth each stands alone, and its luck would be learned as a function."""
+NOISE = LogNormalPrior(-2.0, 1.5)
+"""Of the noise's variance over the output's: electrodes of small volumes scatter by a tenth to a half of what they vary
+by, which BoTorch's own prior, of median 0.02, has to be talked into."""
+NOISE_OF_FEW = LogNormalPrior(-4.0, 1.0)
+"""The same where each of several sizes has its own: few are of the size that counts, and would be taken for noise."""
+LEAST_NOISE, FIRST_NOISE = 1e-4, math.exp(-5)  # the search for it begins with little
 MAIN_LENGTH = LogNormalPrior(0.0, 0.75)
 MAIN_SCALE, JOINT_SCALE = GammaPrior(2.0, 1.0), GammaPrior(1.2, 1.0)
 LIKENESS = NormalPrior(1.0, 0.5)
@@ -28,12 +36,16 @@ class Effects(Kernel):  # type: ignore[misc]
     difference is 0 for the same choice and 1 for any other.
     """
 
-    def __init__(self, inputs: int, categories: Sequence[int] = ()) -> None:
+    def __init__(self, inputs: int, categories: Sequence[int] = (), least_joint: float | None = None) -> None:
         super().__init__()
         self._categories = {axis: count for axis, count in enumerate(categories) if count}
         joint = LogNormalPrior(SQUARE_ROOT_2 + math.log(inputs) / 2, math.sqrt(3))
         self._learn("main_length", torch.full((1, inputs), 0.7), MAIN_LENGTH, LEAST)
-        self._learn("joint_length", torch.full((1, inputs), float(joint.mode)), joint, LEAST)
+        apart = min(
+            LEAST_JOINT, LEAST ** (1 / inputs)
+        )  # so far apart are the 1 / LEAST points that one input tells apart
+        least_joint = apart if least_joint is None else least_joint
+        self._learn("joint_length", torch.full((1, inputs), float(joint.mode)), joint, least_joint)
         self._learn("main_scale", torch.tensor([1.0]), MAIN_SCALE, 1e-4)
         self._learn("joint_scale", torch.tensor([0.3]), JOINT_SCALE, 1e-4)
 

@@ -50,7 +50,12 @@ def with_known_noise(table: Table, slurries: Sequence[int] | None = None) -> Tab
 
 
 def worth_repeating(
-    gp: GaussianProcess, known: Array, point: Array, worth: Callable[[Array], Array], draws: int = DRAWS
+    gp: GaussianProcess,
+    known: Array,
+    point: Array,
+    worth: Callable[[Array], Array],
+    draws: int = DRAWS,
+    pending: Array | None = None,
 ) -> int | None:
     """Return which known point (k, d) is better measured once more than a new one (d,) for the first time, if one is.
 
@@ -64,9 +69,10 @@ def worth_repeating(
         point: what would be tried instead.
         worth: maps the outputs (n, j, m) of n sets of j points to the worth (n,) of each set, larger is better.
         draws: pairs of values that one more measurement may give, which are averaged over.
+        pending: points (p, d) that are being measured: they will tell, but not yet what.
     """
-    X = np.vstack([known, point])
-    means, moves = zip(*(_moves(model, X) for model in gp.models), strict=True)
+    X, running = np.vstack([known, point]), np.zeros((0, len(point))) if pending is None else pending
+    means, moves = zip(*(_moves(model, X, running) for model in gp.models), strict=True)
     mean, move = np.column_stack(means), np.stack(moves, axis=-1)  # (k + 1, m) and (k + 1, k + 1, m): by measured place
     normal = np.random.default_rng(0).standard_normal((draws, 1, mean.shape[1]))
     normal = np.vstack([normal, -normal])
@@ -79,10 +85,15 @@ def _gain(mean: Array, move: Array, normal: Array, worth: Callable[[Array], Arra
     return float(worth(mean + move * normal).mean() - worth(mean[None])[0])
 
 
-def _moves(model: SingleTaskGP, X: Array) -> tuple[Array, Array]:
+def _moves(model: SingleTaskGP, X: Array, pending: Array) -> tuple[Array, Array]:
     """Return the mean (k,), and by how much one standard deviation of a measurement at i moves j, (i, j)."""
     with torch.no_grad(), calm():
-        posterior = cast("GPyTorchPosterior", model.posterior(tensor(X)))
-        noisy = cast("GPyTorchPosterior", model.posterior(tensor(X), observation_noise=True))
+        posterior = cast("GPyTorchPosterior", model.posterior(tensor(np.vstack([pending, X]))))
+        noisy = cast("GPyTorchPosterior", model.posterior(tensor(np.vstack([pending, X])), observation_noise=True))
         covariance = posterior.distribution.covariance_matrix.numpy()
-        return posterior.mean.flatten().numpy(), covariance / np.sqrt(noisy.variance.flatten().numpy())[:, None]
+        noise = noisy.variance.flatten().numpy() - posterior.variance.flatten().numpy()
+        mean = posterior.mean.flatten().numpy()
+    first = len(pending)
+    across, rest = covariance[:first, first:], covariance[first:, first:]
+    rest = rest - across.T @ np.linalg.solve(covariance[:first, :first] + np.diag(noise[:first]), across)
+    return mean[first:], rest / np.sqrt(np.diag(rest) + noise[first:])[:, None]

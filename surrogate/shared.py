@@ -15,7 +15,6 @@ from mesoforge.surrogate.door import (
     DiagLinearOperator,
     GaussianLikelihoodBase,
     GreaterThan,
-    LogNormalPrior,
     Noise,
     NormalPrior,
     SingleTaskGP,
@@ -23,15 +22,14 @@ from mesoforge.surrogate.door import (
     calm,
     tensor,
 )
+from mesoforge.surrogate.kernel import FIRST_NOISE, LEAST_NOISE, NOISE, NOISE_OF_FEW
 from mesoforge.surrogate.table import Array, Groups
 
 if TYPE_CHECKING:
     from mesoforge.surrogate.gp import GaussianProcess
 
-TOTAL = LogNormalPrior(-4.0, 1.0)  # BoTorch's own for an inferred noise, in variances of the output
 SHARE = NormalPrior(0.0, 1.5)  # of the share's log odds: nearly even between 0 and 1
-LEAST = 1e-4
-TINY = 1e-12
+LEAST_TOLD, TINY = 1e-4, 1e-12
 ENOUGH = 6  # rows of groups of several from which their error is told
 
 
@@ -47,10 +45,10 @@ class SharedNoise(Noise):  # type: ignore[misc]
         super().__init__()
         self._X, self._groups, self._known, self._levels = X, groups, known, levels
         if known is None:
-            start = torch.exp(torch.tensor([TOTAL.loc - 1])).double().repeat(max(levels, 1))
+            start = torch.full((max(levels, 1),), FIRST_NOISE).double()
             self.register_parameter("raw_noise", torch.nn.Parameter(start))
-            self.register_constraint("raw_noise", GreaterThan(LEAST, transform=None))
-            self.register_prior("noise_prior", TOTAL, lambda noise: noise.raw_noise, None)
+            self.register_constraint("raw_noise", GreaterThan(LEAST_NOISE, transform=None))
+            self.register_prior("noise_prior", NOISE_OF_FEW if levels else NOISE, lambda noise: noise.raw_noise, None)
         self.register_parameter("raw_share", torch.nn.Parameter(torch.zeros(1).double()))
         self.register_prior("share_prior", SHARE, lambda noise: noise.raw_share, None)
 
@@ -129,7 +127,7 @@ def telling(gp: GaussianProcess, X: Array, group: int, pending: tuple[Array, Gro
         pending: points (p, d) and groups (p,) of what is being measured.
     """
     ratios = [_telling(model, _with_pending(model, _learned(model, gp), pending), X, group) for model in gp.models]
-    return np.asarray(np.clip(np.mean(ratios, axis=0), LEAST, 1.0))
+    return np.asarray(np.clip(np.mean(ratios, axis=0), LEAST_TOLD, 1.0))
 
 
 def error_within(gp: GaussianProcess) -> Array | None:

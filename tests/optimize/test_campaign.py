@@ -196,5 +196,5 @@ def test_the_journal_is_plain_json_that_names_each_event(tmp_path: Path) -> None
     finished(tmp_path / "j")
     kinds = [json.loads(line)["event"] for line in (tmp_path / "j").read_text().splitlines()]
     assert kinds[:4] == ["problem", "budget", "ask", "tell"]
-    assert set(kinds) == {"problem", "budget", "ask", "tell", "reference"}
+    assert set(kinds) == {"problem", "budget", "ask", "tell", "reference", "chosen"}
     assert len(Journal(tmp_path / "j").events()) == len(kinds)

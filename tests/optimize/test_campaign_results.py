@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.pareto import hypervolume
 from mesoforge.optimize.problem import Budget
 from mesoforge.optimize.space import Space
-from mesoforge.optimize.trial import Measured, Outcome, Trial
+from mesoforge.optimize.trial import Failed, Measured, Outcome, Trial
 from mesoforge.optimize.view import SAME, NoProposal
 from mesoforge.surrogate.gp import fit_gp, loo
 from mesoforge.surrogate.table import Table
@@ -211,6 +212,18 @@ def test_the_reference_is_frozen_when_the_start_has_ended(tmp_path: Path) -> Non
     assert sum('"event":"reference"' in line for line in (tmp_path / "j").read_text().splitlines()) == 1
 
 
+def test_the_reference_follows_what_measured_electrodes_say(tmp_path: Path) -> None:
+    wanted = Objectives.from_mapping({"porosity": {"goal": "minimize", "threshold": 0.4}, "tortuosity": "minimize"})
+    running = campaign(problem(Budget(4, 2, 0), objectives=wanted), tmp_path / "j")
+    run_sequentially(running, measure)
+    before = running.reference_point
+    running.shift({"porosity": (0.05, 0.01)})
+    assert before is not None
+    assert running.reference_point == {"porosity": pytest.approx(-0.35), "tortuosity": before["tortuosity"]}
+    again = campaign(problem(Budget(4, 2, 0), objectives=wanted), tmp_path / "j")
+    assert again.reference_point == running.reference_point
+
+
 def test_hypervolume_never_falls_and_ends_at_todays(tmp_path: Path) -> None:
     done = finished(tmp_path / "j")
     trace = [done.hypervolume(outcomes) or 0.0 for outcomes in range(10)]
@@ -275,6 +288,41 @@ def test_with_targets_alone_the_nearest_is_best() -> None:
     again = [confirmation(1, 0, 0.309, 2.0), confirmation(3, 2, 0.302, 2.1), confirmation(5, 4, 0.3, 2.6)]
     assert [one.number for one in confirmed(targets, again, None)] == [2, 0, 4]
     assert np.isnan(confirmed(targets, again, None)[0].sd).all()
+
+
+def test_a_recipe_that_mostly_fails_is_not_best_by_the_seed_that_came_to_an_end() -> None:
+    failed = [replace(confirmation(n, 7, 0.0, 0.0), outcome=UNSTABLE) for n in (12, 13)]
+    lost = replace(confirmation(14, 10, 0.0, 0.0), outcome=Failed("interrupted", "slurry", "The worker was killed."))
+    again = [confirmation(11, 7, 0.3, 1.2), *failed, confirmation(15, 10, 0.3, 2.0), lost]
+    assert [(one.number, one.seeds, one.failed) for one in confirmed(OBJECTIVES, again, None)] == [
+        (10, 1, 0),
+        (7, 1, 2),
+    ]
+
+
+def test_one_recipe_is_confirmed_as_one(tmp_path: Path) -> None:
+    running = campaign(problem(Budget(4, 0, 3, replicates=2)), tmp_path / "j", "botorch", fit_gp)
+    best = {"pressure": 40.0, "active_material": 0.94}
+    for seed in range(3):
+        outcome = measure(Trial(0, "known", dict(best), seed, 0.0))
+        running.know(best, seed, outcome)
+    run_sequentially(running, measure)
+    again = [trial for trial in running.trials if trial.confirms is not None]
+    assert len({tuple(trial.values.values()) for trial in again}) == 3
+    assert sorted(Counter(trial.confirms for trial in again).values()) == [2, 2, 2]
+
+
+def test_what_is_best_after_a_larger_budget_is_confirmed_too(tmp_path: Path) -> None:
+    first = campaign(problem(Budget(4, 0, 2, replicates=2)), tmp_path / "j", "botorch", fit_gp)
+    run_sequentially(first, measure)
+    longer = campaign(problem(Budget(4, 10, 2, replicates=2)), tmp_path / "j", "botorch", fit_gp)
+    run_sequentially(longer, measure)
+    chosen = {trial.confirms for trial in longer.trials if trial.confirms is not None and trial.number >= 8}
+    assert max(number for number in chosen if number is not None) >= 8
+    assert campaign(problem(Budget(4, 10, 2, replicates=2)), tmp_path / "j", "botorch", fit_gp).done
+    more = campaign(problem(Budget(4, 10, 2, replicates=3)), tmp_path / "j", "botorch", fit_gp)
+    run_sequentially(more, measure)
+    assert {trial.confirms for trial in more.trials[-2:]} == {one.number for one in more.confirmed() if one.seeds == 3}
 
 
 def test_nothing_is_best_before_a_confirmation(tmp_path: Path) -> None:

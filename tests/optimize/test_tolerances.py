@@ -13,6 +13,7 @@ from problems import campaign
 from mesoforge.errors import InputError
 from mesoforge.optimize.campaign import run_sequentially
 from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.pareto import in_order, standing
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.strategies import strategy
@@ -126,3 +127,12 @@ def test_a_journal_of_other_tolerances_is_refused(tmp_path: Path) -> None:
     campaign(given, tmp_path / "j")
     with pytest.raises(InputError, match="tolerances was 'absent'"):
         campaign(replace(given, tolerances=Tolerances.from_mapping({"x": 0.1}, LINE)), tmp_path / "j")
+
+
+def test_limits_and_targets_are_met_on_average_over_the_tolerances() -> None:
+    limited = Objectives.from_mapping({"y": "maximize"}, {"y": {"at_most": 1.0}})
+    Y = np.array([[0.85], [1.05], [0.1], [0.3], [1.0], [1.2]])
+    np.testing.assert_allclose(standing(limited, Y, 2).excess, [0, 0, 0.1])
+    assert in_order(standing(limited, Y, 2), np.array([0.0])) == [0, 1, 2]
+    matched = Objectives.from_mapping({"y": {"match": 1.0, "tolerance": 0.1}})
+    np.testing.assert_allclose(standing(matched, Y, 2).shortfall, [0, 7, 0], atol=1e-12)

@@ -106,7 +106,7 @@ def test_a_constant_shift_is_learned_from_what_both_levels_say_and_not_put_into_
 
 def test_many_cheap_measurements_and_few_dear_ones_foretell_better_than_these_alone() -> None:
     alone, together, inside = [], [], []
-    for seed in range(4):
+    for seed in range(6):
         table = both(6, 25, seed)
         dear = Table(table.X[table.aimed], table.Y[table.aimed], ("y",))
         found = fit_gp(table)

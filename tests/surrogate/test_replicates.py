@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mesoforge.surrogate.gp import fit_gp
-from mesoforge.surrogate.replicates import pooled_variance, with_known_noise, worth_repeating
+from mesoforge.surrogate.replicates import _moves, pooled_variance, with_known_noise, worth_repeating
 from mesoforge.surrogate.table import Array, Table
 
 PLACES = np.linspace(0, 1, 9)[:, None]
@@ -71,3 +71,15 @@ def test_it_pays_to_repeat_the_best_where_the_other_point_is_known_to_be_bad() -
     best = worth_repeating(gp, PLACES, np.array([0.02]), itself)
     assert best is not None
     assert abs(PLACES[best, 0] - 0.6) < 0.3
+
+
+def test_what_is_being_measured_counts_as_measured_though_not_what_it_will_say() -> None:
+    noisy = replicated(0.05, seeds=1)
+    gp = fit_gp(replace(noisy, noise_variance=np.full(noisy.Y.shape, 0.05**2)))
+    place, none = np.array([[0.6]]), np.zeros((0, 1))
+    (mean, alone), (same, then) = (_moves(gp.models[0], place, running) for running in (none, place))
+    latent = gp.latent_sd(place) ** 2
+    left = 1 / (1 / latent + 1 / 0.05**2)
+    assert mean == same
+    np.testing.assert_allclose(alone, latent / np.sqrt(latent + 0.05**2), rtol=1e-5)
+    np.testing.assert_allclose(then, left / np.sqrt(left + 0.05**2), rtol=1e-5)

@@ -82,7 +82,7 @@ def test_coverage_counts_rows_within_the_central_interval() -> None:
 
 
 def test_what_is_usable_and_what_not_yet_is_said_in_words() -> None:
-    said = trust(table(10, replicates=2), fit_gp).verdicts
+    said = trust(table(12, replicates=2), fit_gp).verdicts
     assert said["smooth"] == "usable"
     assert said["rough"].startswith(("not yet, about", "not yet, more than 9 times"))
     assert said["noise"].startswith("not yet, noise hides it")
