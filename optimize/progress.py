@@ -16,7 +16,7 @@ from mesoforge.optimize.learning import measured, properties
 from mesoforge.optimize.ledger import Ledger
 from mesoforge.optimize.pareto import hypervolume, pareto_mask, reference_point
 from mesoforge.optimize.problem import Problem
-from mesoforge.optimize.stopping import Stop
+from mesoforge.optimize.stopping import Stop, check_stop
 from mesoforge.optimize.trial import Trial, recipe
 from mesoforge.surrogate.table import Array
 
@@ -31,10 +31,11 @@ class Progress(Ledger):
     ``stop`` may end the proposals before the budget is spent.
 
     Raises:
-        InputError: as ``Ledger`` does.
+        InputError: as ``Ledger`` does, or the stopping rule waits for targets and none is set.
     """
 
     def __init__(self, problem: Problem, journal: Journal, stop: Stop | None = None) -> None:
+        check_stop(stop, problem.objectives)
         self._stop = stop
         super().__init__(problem, journal)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.objectives import Objectives
 
 Measure: TypeAlias = Literal["hypervolume", "targets"]
 _GAIN: Final = re.compile(
@@ -60,6 +61,20 @@ class Stop:
             return False
         now, then = hypervolume(0), hypervolume(self.count)
         return now > 0 and now - then < self.share * now
+
+
+def check_stop(rule: Stop | None, objectives: Objectives) -> None:
+    """Refuse a rule that waits for targets where none is set: each simulation would meet them all.
+
+    Raises:
+        InputError: It does.
+    """
+    aimed = objectives.limits.each or any(one.goal == "match" for one in objectives.each)
+    if rule is not None and rule.measure == "targets" and not aimed:
+        raise InputError(
+            f"the stopping rule is '{rule}', but no objective is a match and nothing is limited: "
+            "write 'hypervolume gained less than 1 % over 8 simulations', or set a target"
+        )
 
 
 def stop(text: str) -> Stop:

@@ -76,4 +76,15 @@ def test_proposals_end_once_enough_simulations_meet_all_targets(tmp_path: Path) 
 def test_a_campaign_that_stopped_resumes_as_stopped_and_goes_on_without_the_rule(tmp_path: Path) -> None:
     stopped = run(tmp_path / "j", FLAT)
     assert run(tmp_path / "j", FLAT).trials == stopped.trials
-    assert len(run(tmp_path / "j", None).trials) == 36
+    on = run(tmp_path / "j", None).trials
+    assert sum(trial.confirms is None for trial in on) == 35
+    assert [trial.number for trial in on if trial.confirms is not None] == [len(stopped.trials) - 1, len(on) - 1]
+
+
+def test_a_rule_that_waits_for_targets_is_refused_where_none_is_set(tmp_path: Path) -> None:
+    free = problem(Budget(4, 4, 0), objectives=Objectives.from_mapping({"tortuosity": "minimize"}))
+    with pytest.raises(InputError, match="no objective is a match and nothing is limited"):
+        Campaign(free, Journal(tmp_path / "j"), "random", learn=None, stop=Stop("targets", 2))
+    assert not (tmp_path / "j").exists()
+    limited = Objectives.from_mapping({"tortuosity": "minimize"}, {"porosity": {"at_most": 0.3}})
+    Campaign(problem(Budget(4, 4, 0), objectives=limited), Journal(tmp_path / "k"), "random", stop=Stop("targets", 2))
