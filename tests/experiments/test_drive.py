@@ -201,8 +201,8 @@ def test_a_larger_budget_makes_only_what_it_adds(done: Done, home: Home, here: N
     copy_of_the_truth(done.home, home)
     found = start(toys.plan(budget={"start": 4, "proposed": 3, "confirmations": 1}), home, toys.make_weak)
     assert found["phase"] == "done"
-    assert found["measured"] + len(found["failed"]) == 8
-    assert len(toys.seeds_made(home.root)) == 1
+    assert found["measured"] + len(found["failed"]) == 9
+    assert len(toys.seeds_made(home.root)) == 2  # the proposal, and what is best since: it is confirmed, too
     assert not set(toys.seeds_made(home.root)) & set(done.made)
 
 
