@@ -189,7 +189,9 @@ def _panel(axes: Any, case: Case, some: list[Runs]) -> None:  # noqa: ANN401 - m
     if counts:
         axes.set_yscale("log")
         axes.axhline(-100 * case.enough, color="0.8", zorder=0)
-    axes.legend(fontsize=10, frameon=False, loc="upper right" if counts else "best", ncols=2 if counts else 1)
+    else:
+        axes.set_ylim(top=1.5 * axes.get_ylim()[1])  # room for the legend above the curves
+    axes.legend(fontsize=10, frameon=False, loc="upper right" if counts else "upper left", ncols=2)
 
 
 def main() -> None:
