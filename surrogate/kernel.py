@@ -41,11 +41,9 @@ class Effects(Kernel):  # type: ignore[misc]
         self._categories = {axis: count for axis, count in enumerate(categories) if count}
         joint = LogNormalPrior(SQUARE_ROOT_2 + math.log(inputs) / 2, math.sqrt(3))
         self._learn("main_length", torch.full((1, inputs), 0.7), MAIN_LENGTH, LEAST)
-        apart = min(
-            LEAST_JOINT, LEAST ** (1 / inputs)
-        )  # so far apart are the 1 / LEAST points that one input tells apart
-        least_joint = apart if least_joint is None else least_joint
-        self._learn("joint_length", torch.full((1, inputs), float(joint.mode)), joint, least_joint)
+        # Points that lie LEAST apart along one input lie so far apart where as many fill all inputs.
+        apart = min(LEAST_JOINT, LEAST ** (1 / inputs)) if least_joint is None else least_joint
+        self._learn("joint_length", torch.full((1, inputs), float(joint.mode)), joint, apart)
         self._learn("main_scale", torch.tensor([1.0]), MAIN_SCALE, 1e-4)
         self._learn("joint_scale", torch.tensor([0.3]), JOINT_SCALE, 1e-4)
 
