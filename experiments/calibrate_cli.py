@@ -82,10 +82,14 @@ def show(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from mesoforge.experiments.calibration_result import too_few_points
+
     console = Console()
     if "parameters" in found:
         console.print(_parameters(found))
         console.print(_rows(found))
+        if mind := too_few_points(found):
+            console.print(mind)
         for name, one in found["errors"].items():
             said = ", ".join(f"{WORDS[key]} {value:.3g}" for key, value in one.items())
             console.print(f"Root mean square errors of {name}: {said}.")

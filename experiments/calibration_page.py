@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from mesoforge.experiments.calibration_result import too_few_points
 from mesoforge.experiments.printing import number
 from mesoforge.experiments.report_page import Figure, Section, cards, figures, folded, items, page, paragraph, table
 from mesoforge.experiments.report_page import code as lines
@@ -94,6 +95,7 @@ def _limits(found: Json) -> list[str]:
     return [
         f"**Fitted** to {used} rows: what the fit reproduces is no prediction; foretold and held-out rows are.",
         "A parameter that is hardly determined may have any value within its interval, at no cost to the fit.",
+        *filter(None, [too_few_points(found)]),
         *(f"Failed, and left out: {one}." for one in failed),
     ]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mesoforge.experiments.calibration import CalibrationPlan
 from mesoforge.optimize.calibration import Calibration
-from mesoforge.optimize.posterior import Posterior
+from mesoforge.optimize.posterior import FEW, Posterior
 from mesoforge.optimize.trial import Failed, Measured
 from mesoforge.physics.force_fields import PARAMETERS, ForceField, fitted
 
@@ -24,6 +24,7 @@ def result(calibration: Calibration, plan: CalibrationPlan, known: Posterior) ->
         "calibration": plan.said.name,
         "parameters": _parameters(plan, known),
         "correlation": known.correlation.tolist(),
+        "effective_points": known.effective,
         "rows": rows,
         "errors": errors(rows),
         "discrepancy": known.discrepancy,
@@ -31,6 +32,16 @@ def result(calibration: Calibration, plan: CalibrationPlan, known: Posterior) ->
         "seeds": plan.said.seeds,
         "failed": failures(calibration),
     }
+
+
+def too_few_points(found: Mapping[str, Any]) -> str | None:
+    """Return what to mind where too few points carry the posterior for its intervals; none where they are enough."""
+    if (count := found.get("effective_points", FEW)) >= FEW:
+        return None
+    return (
+        f"The posterior rests on {count:.0f} effective points, where {FEW:.0f} were due: its intervals are not to be "
+        "relied on; narrow the bounds about the fitted values, or fit fewer parameters."
+    )
 
 
 def _rows(calibration: Calibration, plan: CalibrationPlan, known: Posterior) -> list[Json]:

@@ -9,11 +9,15 @@ treated after Kennedy and O'Hagan (J. R. Stat. Soc. B 63 (2001) 425), here witho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import solve_triangular
+from scipy.optimize import brentq
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp, ndtri
 
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.surrogate.table import Array, Surrogate
@@ -21,15 +25,16 @@ from mesoforge.surrogate.table import Array, Surrogate
 Truths: TypeAlias = npt.NDArray[np.bool_]
 DISCREPANCIES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """The model's error over the measurement's, each as likely beforehand."""
-POINTS = 2**12
-ROUNDS = 5
-ENOUGH = 400.0
-"""Effective number of points at which the box is no longer narrowed."""
-NEGLIGIBLE = 10.0
-"""Points whose log density is so far below the best one's carry nothing."""
-MARGIN = 0.05
-"""By which a narrowed box is wider than the points that count, as a share of the unit cube."""
+POINTS = 2**11
+ROUNDS = 25
+ENOUGH = 1000.0
+"""Effective number of points at which no further ones are drawn."""
+FEW = 100.0
+"""Effective number of points below which intervals and correlations say little."""
+CENTRES, ENOUGH_CENTRES = 256, 128.0
+"""Points about which the next ones are drawn, and the least effective number of those that these are chosen from."""
 CENTRAL = (0.025, 0.975)
+TINY = 1e-12
 EVEN_SD = 1 / np.sqrt(12)
 """Standard deviation of an even prior on the unit interval."""
 
@@ -51,27 +56,37 @@ class Targets:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Posterior:
-    """Points (k, d) of the unit cube, their probability (k,), and each row's simulated mean and sd there, (k, m).
+    """Points (k, d) of the unit cube, how densely they lie there (k,), and each row's simulated mean and sd, (k, m).
 
-    ``log_likelihood`` (k, f, m) is that of each row for each discrepancy.
+    The density is its logarithm. ``log_likelihood`` (k, f, m) is that of each row for each discrepancy.
     """
 
     targets: Targets
     points: Array
-    weight: Array
+    log_density: Array
     mean: Array
     sd: Array
     log_likelihood: Array
 
     @property
+    def log_probability(self) -> Array:
+        """Logarithm of the posterior's density at the points (k,), up to a constant."""
+        return np.asarray(np.logaddexp.reduce(self._joint(self.targets.used), axis=1))
+
+    @property
+    def weight(self) -> Array:
+        """What share of the probability each point stands for, (k,)."""
+        return _shares(self.log_probability - self.log_density)
+
+    @property
     def best(self) -> Array:
         """The most probable point (d,)."""
-        return np.asarray(self.points[np.argmax(self.weight)])
+        return np.asarray(self.points[np.argmax(self.log_probability)])
 
     @property
     def at_best(self) -> Array:
         """What is simulated at the most probable point, (m,)."""
-        return np.asarray(self.mean[np.argmax(self.weight)])
+        return np.asarray(self.mean[np.argmax(self.log_probability)])
 
     @property
     def effective(self) -> float:
@@ -100,9 +115,8 @@ class Posterior:
     @property
     def discrepancy(self) -> float:
         """Mean of the model's error over the measurement's, f."""
-        total = self.log_likelihood[..., self.targets.used].sum(axis=2)
-        share = np.exp(total - total.max())
-        return float(np.sum(share.sum(axis=0) * DISCREPANCIES) / share.sum())
+        share = _shares(self._joint(self.targets.used) - self.log_density[:, None])
+        return float(share.sum(axis=0) @ DISCREPANCIES)
 
     def foretold(self) -> tuple[Array, Array]:
         """Return each row foretold by all other rows that are fitted to: mean (m,) and sd (m,), emulator included."""
@@ -113,13 +127,15 @@ class Posterior:
     def _foretold(self, row: int) -> tuple[float, float]:
         others = self.targets.used.copy()
         others[row] = False
-        joint = self.log_likelihood[..., others].sum(axis=2)
-        weight = np.exp(joint - joint.max())
-        weight /= weight.sum()
+        weight = _shares(self._joint(others) - self.log_density[:, None])
         error = self.targets.sds[row] * np.array(DISCREPANCIES)
         mean = float(weight.sum(axis=1) @ self.mean[:, row])
         spread = (self.mean[:, [row]] - mean) ** 2 + self.sd[:, [row]] ** 2 + error**2
         return mean, float(np.sqrt(np.sum(weight * spread)))
+
+    def _joint(self, rows: Truths) -> Array:
+        """Return the log likelihood (k, f) of some rows together."""
+        return np.asarray(self.log_likelihood[..., rows].sum(axis=2))
 
     def draw(self, count: int, seed: int) -> Array:
         """Return points (count, d) drawn from the posterior."""
@@ -128,7 +144,11 @@ class Posterior:
 
 
 def posterior(surrogate: Surrogate, targets: Targets, seed: int, noise: Array | None = None) -> Posterior:
-    """Return the posterior; the box is narrowed to where probability lies until enough points carry it.
+    """Return the posterior by adaptive importance sampling: even over the box, then where probability was found.
+
+    All rounds' points stay, each weighed by the mixture of what all rounds were drawn from (Cornuet et al., Scand. J.
+    Stat. 39 (2012) 798). What the next round is drawn from is flattened until enough points carry it, so that many
+    parameters which the data determine well are approached in steps.
 
     Args:
         surrogate: of all rows, over the unit cube.
@@ -136,29 +156,89 @@ def posterior(surrogate: Surrogate, targets: Targets, seed: int, noise: Array | 
         seed: of the points.
         noise: variance (m,) of the simulated rows from their seeds; without it the surrogate's own.
     """
-    dimensions = surrogate.table.X.shape[1]
-    low, high = np.zeros(dimensions), np.ones(dimensions)
-    found = _over(surrogate, targets, (low, high), seed, noise)
+    points = sobol_points(surrogate.table.X.shape[1], seed, POINTS)
+    found = _at(points, np.zeros(len(points)), surrogate, targets, noise)
+    clouds: list[_Cloud] = []
     for turn in range(1, ROUNDS):
         if found.effective >= ENOUGH:
             break
-        near = found.points[found.weight > found.weight.max() * np.exp(-NEGLIGIBLE)]
-        low, high = (np.clip(edge, 0, 1) for edge in (near.min(axis=0) - MARGIN, near.max(axis=0) + MARGIN))
-        found = _over(surrogate, targets, (low, high), seed + turn, noise)
+        cloud = _cloud(found)
+        clouds.append(cloud)
+        drawn = cloud.drawn(seed + turn)
+        even = np.zeros(len(drawn))
+        density = np.logaddexp.reduce([even, *(one.log_density(drawn) for one in clouds)], axis=0)
+        denser = replace(found, log_density=np.logaddexp(found.log_density, cloud.log_density(found.points)))
+        found = _joined(denser, _at(drawn, density, surrogate, targets, noise))
     return found
 
 
-def _over(
-    surrogate: Surrogate, targets: Targets, box: tuple[Array, Array], seed: int, noise: Array | None
-) -> Posterior:
-    low, high = box
-    points = low + (high - low) * sobol_points(len(low), seed, POINTS)
+def _at(points: Array, log_density: Array, surrogate: Surrogate, targets: Targets, noise: Array | None) -> Posterior:
     mean, whole = surrogate.predict(points)
     sd = whole if noise is None else np.sqrt(surrogate.latent_sd(points) ** 2 + noise)
-    rows = log_likelihood(mean, sd, targets)
-    joint = rows[..., targets.used].sum(axis=2)
-    weight = np.exp(joint - joint.max()).sum(axis=1)
-    return Posterior(targets, points, weight / weight.sum(), mean, sd, rows)
+    return Posterior(targets, points, log_density, mean, sd, log_likelihood(mean, sd, targets))
+
+
+def _joined(one: Posterior, other: Posterior) -> Posterior:
+    """Return the points of both."""
+    names = ("points", "log_density", "mean", "sd", "log_likelihood")
+    return Posterior(one.targets, *(np.concatenate([getattr(one, name), getattr(other, name)]) for name in names))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Cloud:
+    """Normal distributions about some centres (c, d), all of one covariance ``factor factor'``."""
+
+    centres: Array
+    factor: Array
+
+    def drawn(self, seed: int) -> Array:
+        """Return points (k, d) within the box."""
+        count, dimensions = self.centres.shape
+        uniform = sobol_points(1 + dimensions, seed, POINTS)
+        steps = ndtri(uniform[:, 1:].clip(TINY, 1 - TINY)) @ self.factor.T
+        points = self.centres[(uniform[:, 0] * count).astype(int)] + steps
+        return np.asarray(points[np.all((points >= 0) & (points <= 1), axis=1)])
+
+    def log_density(self, points: Array) -> Array:
+        """Return the logarithm of the density (k,) at points (k, d)."""
+        one, other = (solve_triangular(self.factor, x.T, lower=True).T for x in (points, self.centres))
+        apart = -cdist(one, other, "sqeuclidean") / 2
+        count, dimensions = self.centres.shape
+        size = np.log(np.diag(self.factor)).sum() + dimensions / 2 * np.log(2 * np.pi) + np.log(count)
+        return np.asarray(logsumexp(apart, axis=1) - size)
+
+
+def _cloud(known: Posterior) -> _Cloud:
+    """Return a kernel density estimate of what enough points carry of the probability."""
+    weight = _flattened(known)
+    dimensions = known.points.shape[1]
+    spread = known.points - weight @ known.points
+    width = (4 * np.sum(weight**2) / (dimensions + 2)) ** (1 / (dimensions + 4))  # Silverman's
+    covariance = spread.T @ (spread * weight[:, None]) + TINY * np.eye(dimensions)
+    ladder = (np.arange(CENTRES) + 0.5) / CENTRES
+    chosen = np.searchsorted(np.cumsum(weight), ladder).clip(0, len(weight) - 1)
+    return _Cloud(known.points[chosen], width * np.linalg.cholesky(covariance))
+
+
+def _flattened(known: Posterior) -> Array:
+    """Return the points' shares (k,) of the probability, raised to the highest power that leaves enough of them."""
+    log_probability = known.log_probability
+
+    def shares(power: float) -> Array:
+        return _shares(power * log_probability - known.log_density)
+
+    def lacking(power: float) -> float:
+        return ENOUGH_CENTRES - float(1 / np.sum(shares(power) ** 2))
+
+    if lacking(0.0) >= 0 or lacking(1.0) <= 0:
+        return shares(0.0 if lacking(0.0) >= 0 else 1.0)
+    return shares(float(brentq(lacking, 0.0, 1.0, rtol=1e-3)))
+
+
+def _shares(logs: Array) -> Array:
+    """Return what is in proportion to the exponentials, of sum 1."""
+    found = np.exp(logs - logs.max())
+    return np.asarray(found / found.sum())
 
 
 def log_likelihood(mean: Array, sd: Array, targets: Targets) -> Array:

@@ -77,12 +77,16 @@ class View:
         return np.asarray(np.where(excess > 0, aim.min(initial=0) - 1 - excess, aim))
 
     def worth(self, Y: Array) -> Array:
-        """Return what sets of points are worth, (n,), by their outputs (n, j, k): the best aim, or the hypervolume."""
+        """Return what sets of points are worth, (n,), by their outputs (n, j, k): the best aim, or the hypervolume.
+
+        Points that break limits add nothing: they are worth as much as the worst of all.
+        """
         flat = Y.reshape(-1, Y.shape[-1])
+        kept = self.objectives.feasible(flat)
         if self.objectives.one_aim:
-            return np.asarray(self.rank(flat).reshape(Y.shape[:-1]).max(axis=1))
-        kept = self.objectives.feasible(flat)[:, None]
-        scores = np.where(kept, self.objectives.scores(flat), self.reference)
+            aims = self.objectives.aims(flat)[:, 0]
+            return np.asarray(np.where(kept, aims, aims.min()).reshape(Y.shape[:-1]).max(axis=1))
+        scores = np.where(kept[:, None], self.objectives.scores(flat), self.reference)
         return hypervolumes(scores.reshape(*Y.shape[:-1], -1), self.reference)
 
     @property

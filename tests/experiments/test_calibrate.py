@@ -16,7 +16,7 @@ from mesoforge.errors import InputError
 from mesoforge.experiments import calibrating
 from mesoforge.experiments import pool as pools
 from mesoforge.experiments.calibration import load_calibration
-from mesoforge.experiments.calibration_result import errors
+from mesoforge.experiments.calibration_result import errors, too_few_points
 from mesoforge.experiments.cli import status_of
 from mesoforge.experiments.home import Home
 from mesoforge.experiments.pool import HerePool
@@ -198,6 +198,12 @@ def test_errors_are_told_beside_that_of_the_mean() -> None:
     ]
     found = errors(rows)["porosity"]
     assert found == pytest.approx({"fit": 0.01, "foretold": 0.02, "mean": 0.1, "held_out": 0.02})
+
+
+def test_a_posterior_of_few_points_is_not_passed_off_as_one_of_many() -> None:
+    assert "rests on 7 effective points" in str(too_few_points({"effective_points": 7.4}))
+    assert too_few_points({"effective_points": 1000.0}) is None
+    assert too_few_points({}) is None, "a result of an earlier version has no count"
 
 
 def test_the_example_is_sound() -> None:

@@ -47,6 +47,18 @@ class Exact:
         return self.predict(X)[1]
 
 
+@dataclass(frozen=True)
+class Linear(Exact):
+    """The same of rows that follow all parameters: slopes (m, d)."""
+
+    dimensions: int = 5
+
+    def predict(self, X: Array) -> tuple[Array, Array]:
+        """Know all."""
+        mean = X @ self.slopes.T
+        return mean, np.zeros_like(mean)
+
+
 def targets(values: Array, sd: float, held: tuple[int, ...] = ()) -> Targets:
     names = tuple(f"row {n}" for n in range(len(values)))
     return Targets(names, values, np.full(len(values), sd), np.isin(np.arange(len(values)), held))
@@ -69,6 +81,23 @@ def test_the_posterior_is_that_of_a_quadrature() -> None:
     assert found.weight @ found.points[:, 0] ** 2 == pytest.approx(square, abs=1e-4)
     assert found.effective >= ENOUGH
     assert np.all(np.isin(found.interval[:, 0], found.points))
+
+
+def test_five_parameters_that_the_data_determine_well_are_found_with_their_spread() -> None:
+    """Rows that are linear in the parameters: for each discrepancy the posterior is a normal distribution."""
+    rng = np.random.default_rng(5)
+    slopes, truth, sd = rng.normal(size=(15, 5)), rng.uniform(0.3, 0.7, 5), 0.03
+    found = posterior(Linear(slopes), targets(slopes @ truth, sd), 1)
+    wider = 1 + np.square(DISCREPANCIES)
+    share = wider ** -((15 - 5) / 2) / np.sum(wider ** -((15 - 5) / 2))
+    covariance = np.linalg.inv(slopes.T @ slopes) * sd**2 * (share @ wider)
+    centre = found.weight @ found.points
+    spread = found.points - centre
+    expected = np.sqrt(np.diag(covariance))
+    assert found.effective >= ENOUGH
+    np.testing.assert_allclose((centre - truth) / expected, 0, atol=0.08)
+    np.testing.assert_allclose(np.sqrt(found.weight @ spread**2), expected, rtol=0.08)
+    assert found.discrepancy == pytest.approx(share @ DISCREPANCIES, abs=0.02)
 
 
 def test_a_model_that_cannot_meet_the_data_is_found_out() -> None:

@@ -48,7 +48,7 @@ def test_failures_count_and_do_not_stop_a_campaign(tmp_path: Path) -> None:
 
 def test_where_the_physics_fails_is_learned_and_left_alone(tmp_path: Path) -> None:
     def fails_beyond_a_pressure(trial: Trial) -> Outcome:
-        return UNSTABLE if float(trial.values["pressure"]) > 30 else measure(trial)
+        return UNSTABLE if float(trial.values["pressure"]) > 60 else measure(trial)
 
     running = campaign(problem(Budget(6, 8, 0)), tmp_path / "j", "botorch", fit_gp)
     run_sequentially(running, fails_beyond_a_pressure)
@@ -57,7 +57,7 @@ def test_where_the_physics_fails_is_learned_and_left_alone(tmp_path: Path) -> No
     assert started > 0
     assert len(failed) - started <= 2
     best = max(float(trial.values["pressure"]) for trial in running.measured)
-    assert 20 < best <= 30
+    assert 30 < best <= 60
 
 
 def test_a_campaign_of_failures_ends_too(tmp_path: Path) -> None:
@@ -205,7 +205,9 @@ def test_the_reference_is_frozen_when_the_start_has_ended(tmp_path: Path) -> Non
     scores = OBJECTIVES.scores(np.array([OBJECTIVES.row(measure(trial).properties) for trial in trials]))
     assert before is None
     assert frozen is not None
-    np.testing.assert_allclose(list(frozen.values()), scores.min(axis=0) - 0.1 * np.ptp(scores, axis=0))
+    below = scores.min(axis=0) - 0.1 * np.ptp(scores, axis=0)
+    assert below[0] < -3, "further from the target than a match counts"
+    np.testing.assert_allclose(list(frozen.values()), [-3, below[1]])
     run_sequentially(running, measure)
     assert running.reference_point == frozen
     assert campaign(running.problem, tmp_path / "j").reference_point == frozen

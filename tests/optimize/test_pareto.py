@@ -70,6 +70,17 @@ def test_a_users_threshold_is_the_reference() -> None:
     np.testing.assert_allclose(reference_point(objectives, np.array([[0.0, 0.0], [1.0, 10.0]])), [-7.0, -1.0])
 
 
+def test_a_match_counts_up_to_three_tolerances_but_where_the_user_says_how_far() -> None:
+    Y = np.array([[0.45, 2.0], [0.31, 4.0]])
+    aims: dict[str, object] = {"porosity": {"match": 0.3, "tolerance": 0.01}, "tortuosity": "minimize"}
+    point = reference_point(Objectives.from_mapping(aims), Y)
+    assert point[0] == -3
+    far = Objectives.from_mapping(aims | {"porosity": {"match": 0.3, "tolerance": 0.01, "threshold": 0.2}})
+    assert reference_point(far, Y)[0] == pytest.approx(-20)
+    near = reference_point(Objectives.from_mapping(aims), np.array([[0.301, 2.0], [0.302, 4.0]]))
+    assert near[0] == pytest.approx(-0.21)
+
+
 def test_one_objective_is_confirmed_best_first() -> None:
     order = best_first(Objectives.from_mapping({"a": "minimize"}), np.array([[3.0], [1.0], [2.0]]), np.array([-4.0]))
     assert order == [1, 2, 0]
