@@ -76,6 +76,7 @@ class Calibration:
         self._journal, self._clock = journal, clock
         self.trials: dict[int, Trial] = {}
         self._fitted: tuple[int, Surrogate] | None = None
+        self._known: tuple[int, Posterior] | None = None
         events = journal.events()
         if not events:
             began = {"event": "calibration", "format": FORMAT, "name": problem.name}
@@ -153,8 +154,12 @@ class Calibration:
         return Table(X, Y, self.problem.targets.names)
 
     def posterior(self) -> Posterior:
-        """Return what is known of the parameters now."""
-        return posterior(self.surrogate(), self.problem.targets, self.problem.seed, self.seed_variance())
+        """Return what is known of the parameters now, worked out once for each state of the record."""
+        count = len(self.measured)
+        if self._known is None or self._known[0] != count:
+            found = posterior(self.surrogate(), self.problem.targets, self.problem.seed, self.seed_variance())
+            self._known = (count, found)
+        return self._known[1]
 
     def surrogate(self) -> Surrogate:
         """Return the surrogate of all that is measured, fitted once for each state of the record."""

@@ -49,15 +49,15 @@ def hypervolumes(scores: Array, reference: Array) -> Array:
 def reference_point(objectives: Objectives, Y: Array) -> Array:
     """Return the point (m,) to count hypervolume from: a threshold's score, else below the worst of Y (n, k).
 
-    Below means by a tenth of the scores' range; where all are equal, by a tenth of their size. A match counts up to
-    three tolerances: its points far off would else take most of the volume, and of the proposals.
+    Below means by a tenth of the scores' range; where all are equal, by a tenth of their size. A match beside
+    other aims counts up to three tolerances: its points far off would else take most of the volume, and of proposals.
     """
     scores = objectives.scores(Y)
     worst, spread = scores.min(axis=0), np.ptp(scores, axis=0)
     size = np.where(worst != 0, np.abs(worst), 1.0)
     inferred = worst - MARGIN * np.where(spread > 0, spread, size)
-    matches = np.array([one.goal == "match" for one in objectives.each])
-    inferred = np.where(matches, np.maximum(inferred, -OF_USE), inferred)
+    beside = np.array([one.goal == "match" and not objectives.one_aim for one in objectives.each])
+    inferred = np.where(beside, np.maximum(inferred, -OF_USE), inferred)
     given = [one.worst_score for one in objectives.each]
     return np.array([low if score is None else score for score, low in zip(given, inferred, strict=True)])
 

@@ -15,7 +15,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
-from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp, ndtri
 
@@ -27,10 +26,10 @@ DISCREPANCIES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """The model's error over the measurement's, each as likely beforehand."""
 POINTS = 2**11
 ROUNDS = 25
-ENOUGH = 1000.0
-"""Effective number of points at which no further ones are drawn."""
-FEW = 100.0
-"""Effective number of points below which intervals and correlations say little."""
+ENOUGH, FEW = 1000.0, 400.0
+"""Effective number of points at which no further ones are drawn, and below which intervals say little."""
+ENOUGH_WITHOUT = 200.0
+"""The same at which no further ones are drawn for what the data say without one of the rows."""
 CENTRES, ENOUGH_CENTRES = 256, 128.0
 """Points about which the next ones are drawn, and the least effective number of those that these are chosen from."""
 CENTRAL = (0.025, 0.975)
@@ -68,30 +67,35 @@ class Posterior:
     sd: Array
     log_likelihood: Array
 
-    @property
-    def log_probability(self) -> Array:
-        """Logarithm of the posterior's density at the points (k,), up to a constant."""
-        return np.asarray(np.logaddexp.reduce(self._joint(self.targets.used), axis=1))
+    def log_probability(self, rows: Truths | None = None) -> Array:
+        """Return the log of the posterior's density at the points (k,), up to a constant; by some rows, or all used."""
+        return np.asarray(np.logaddexp.reduce(self._joint(self.targets.used if rows is None else rows), axis=1))
 
     @property
     def weight(self) -> Array:
         """What share of the probability each point stands for, (k,)."""
-        return _shares(self.log_probability - self.log_density)
+        return _shares(self.log_probability() - self.log_density)
 
     @property
     def best(self) -> Array:
         """The most probable point (d,)."""
-        return np.asarray(self.points[np.argmax(self.log_probability)])
+        return np.asarray(self.points[np.argmax(self.log_probability())])
 
     @property
     def at_best(self) -> Array:
         """What is simulated at the most probable point, (m,)."""
-        return np.asarray(self.mean[np.argmax(self.log_probability)])
+        return np.asarray(self.mean[np.argmax(self.log_probability())])
 
     @property
     def effective(self) -> float:
         """Effective number of points."""
-        return float(1 / np.sum(self.weight**2))
+        return _count(self.weight)
+
+    def without(self, row: int) -> Truths:
+        """Return which rows (m,) are fitted to but for one."""
+        others = self.targets.used
+        others[row] = False
+        return others
 
     @property
     def interval(self) -> Array:
@@ -109,7 +113,7 @@ class Posterior:
         """Correlation of the parameters, (d, d)."""
         spread = self.points - self.weight @ self.points
         covariance = spread.T @ (spread * self.weight[:, None])
-        scale = np.sqrt(np.diag(covariance))
+        scale = np.sqrt(np.diag(covariance) + TINY)
         return np.asarray(covariance / np.outer(scale, scale))
 
     @property
@@ -125,9 +129,7 @@ class Posterior:
         return np.array(means), np.array(sds)
 
     def _foretold(self, row: int) -> tuple[float, float]:
-        others = self.targets.used.copy()
-        others[row] = False
-        weight = _shares(self._joint(others) - self.log_density[:, None])
+        weight = _shares(self._joint(self.without(row)) - self.log_density[:, None])
         error = self.targets.sds[row] * np.array(DISCREPANCIES)
         mean = float(weight.sum(axis=1) @ self.mean[:, row])
         spread = (self.mean[:, [row]] - mean) ** 2 + self.sd[:, [row]] ** 2 + error**2
@@ -147,8 +149,9 @@ def posterior(surrogate: Surrogate, targets: Targets, seed: int, noise: Array | 
     """Return the posterior by adaptive importance sampling: even over the box, then where probability was found.
 
     All rounds' points stay, each weighed by the mixture of what all rounds were drawn from (Cornuet et al., Scand. J.
-    Stat. 39 (2012) 798). What the next round is drawn from is flattened until enough points carry it, so that many
-    parameters which the data determine well are approached in steps.
+    Stat. 39 (2012) 798). What the next round is drawn from is cut off at a height that leaves it enough points, so that
+    many parameters which the data determine well are approached in steps. It goes on until each row, too, is foretold
+    from the others by enough points.
 
     Args:
         surrogate: of all rows, over the unit cube.
@@ -160,9 +163,10 @@ def posterior(surrogate: Surrogate, targets: Targets, seed: int, noise: Array | 
     found = _at(points, np.zeros(len(points)), surrogate, targets, noise)
     clouds: list[_Cloud] = []
     for turn in range(1, ROUNDS):
-        if found.effective >= ENOUGH:
+        lacking = _lacking(found)
+        if lacking is None:
             break
-        cloud = _cloud(found)
+        cloud = _cloud(found, lacking)
         clouds.append(cloud)
         drawn = cloud.drawn(seed + turn)
         even = np.zeros(len(drawn))
@@ -170,6 +174,16 @@ def posterior(surrogate: Surrogate, targets: Targets, seed: int, noise: Array | 
         denser = replace(found, log_density=np.logaddexp(found.log_density, cloud.log_density(found.points)))
         found = _joined(denser, _at(drawn, density, surrogate, targets, noise))
     return found
+
+
+def _lacking(known: Posterior) -> Array | None:
+    """Return the log probability (k,) that too few points carry: by all rows, or without the worst one of them."""
+    whole = known.log_probability()
+    if _count(_shares(whole - known.log_density)) < ENOUGH:
+        return whole
+    partial = [known.log_probability(known.without(int(row))) for row in np.flatnonzero(known.targets.used)]
+    counts = [_count(_shares(one - known.log_density)) for one in partial]
+    return partial[int(np.argmin(counts))] if min(counts, default=np.inf) < ENOUGH_WITHOUT else None
 
 
 def _at(points: Array, log_density: Array, surrogate: Surrogate, targets: Targets, noise: Array | None) -> Posterior:
@@ -208,9 +222,9 @@ class _Cloud:
         return np.asarray(logsumexp(apart, axis=1) - size)
 
 
-def _cloud(known: Posterior) -> _Cloud:
+def _cloud(known: Posterior, log_probability: Array) -> _Cloud:
     """Return a kernel density estimate of what enough points carry of the probability."""
-    weight = _flattened(known)
+    weight = _cut_off(log_probability, known.log_density)
     dimensions = known.points.shape[1]
     spread = known.points - weight @ known.points
     width = (4 * np.sum(weight**2) / (dimensions + 2)) ** (1 / (dimensions + 4))  # Silverman's
@@ -220,19 +234,24 @@ def _cloud(known: Posterior) -> _Cloud:
     return _Cloud(known.points[chosen], width * np.linalg.cholesky(covariance))
 
 
-def _flattened(known: Posterior) -> Array:
-    """Return the points' shares (k,) of the probability, raised to the highest power that leaves enough of them."""
-    log_probability = known.log_probability
+def _cut_off(log_probability: Array, log_density: Array) -> Array:
+    """Return the points' shares (k,) of the probability, cut off at the greatest height that leaves enough of them.
 
-    def shares(power: float) -> Array:
-        return _shares(power * log_probability - known.log_density)
+    A power of the probability in its place does not rise steadily: with the model's error unknown, it jumps from far
+    around to the core.
+    """
+    heights = np.sort(log_probability)
+    low, high = 0, len(heights) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        enough = _count(_shares(np.minimum(log_probability, heights[middle]) - log_density)) >= ENOUGH_CENTRES
+        low, high = (middle, high) if enough else (low, middle - 1)
+    return _shares(np.minimum(log_probability, heights[low]) - log_density)
 
-    def lacking(power: float) -> float:
-        return ENOUGH_CENTRES - float(1 / np.sum(shares(power) ** 2))
 
-    if lacking(0.0) >= 0 or lacking(1.0) <= 0:
-        return shares(0.0 if lacking(0.0) >= 0 else 1.0)
-    return shares(float(brentq(lacking, 0.0, 1.0, rtol=1e-3)))
+def _count(shares: Array) -> float:
+    """Return the effective number of points that have these shares."""
+    return float(1 / np.sum(shares**2))
 
 
 def _shares(logs: Array) -> Array:

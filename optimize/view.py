@@ -79,13 +79,14 @@ class View:
     def worth(self, Y: Array) -> Array:
         """Return what sets of points are worth, (n,), by their outputs (n, j, k): the best aim, or the hypervolume.
 
-        Points that break limits add nothing: they are worth as much as the worst of all.
+        Points that break limits add nothing: they are worth as much as the worst that was measured.
         """
         flat = Y.reshape(-1, Y.shape[-1])
         kept = self.objectives.feasible(flat)
         if self.objectives.one_aim:
-            aims = self.objectives.aims(flat)[:, 0]
-            return np.asarray(np.where(kept, aims, aims.min()).reshape(Y.shape[:-1]).max(axis=1))
+            worst = self.aims.min()
+            aims = np.where(kept, np.maximum(self.objectives.aims(flat)[:, 0], worst), worst)
+            return np.asarray(aims.reshape(Y.shape[:-1]).max(axis=1))
         scores = np.where(kept[:, None], self.objectives.scores(flat), self.reference)
         return hypervolumes(scores.reshape(*Y.shape[:-1], -1), self.reference)
 

@@ -92,10 +92,12 @@ def _order(drawn: Array, view: View) -> list[int]:
     front = kept[pareto_mask(scores[kept])] if len(kept) else kept
     known = view.scores[view.objectives.excess(view.Y) == 0]
     known = known[pareto_mask(known)]
+    below = np.maximum(view.reference - scores, 0).max(axis=1)
+    front = front[below[front] == 0] if np.any(below[front] == 0) else front
     front = front[:: max(1, len(front) // MOST_WEIGHED)]
     sets = np.array([np.vstack([known, scores[[row]]]) for row in front])
     gains = hypervolumes(sets.reshape(len(front), len(known) + 1, scores.shape[1]), view.reference)
-    leading = front[np.argsort(-gains, kind="stable")].tolist()
+    leading = front[np.lexsort((below[front], -gains))].tolist()
     return [*leading, *np.argsort(excess, kind="stable")[: CANDIDATES // 4].tolist()]
 
 

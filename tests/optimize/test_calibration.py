@@ -126,6 +126,18 @@ def test_a_row_is_foretold_as_if_it_had_never_been_measured() -> None:
     assert whole.at_best[3] > without.at_best[3], "the fit itself leans to the odd row"
 
 
+def test_a_row_far_off_is_foretold_by_enough_points() -> None:
+    """The others' posterior lies away from where all rows together put it."""
+    rng = np.random.default_rng(3)
+    slopes, truth = rng.normal(size=(8, 4)), rng.uniform(0.3, 0.7, 4)
+    values = slopes @ truth + 0.15 * (np.arange(8) == 2)
+    whole = posterior(Linear(slopes, dimensions=4), targets(values, 0.01), 1)
+    without = posterior(Linear(slopes, dimensions=4), targets(values, 0.01, held=(2,)), 2)
+    (mean, sd), (expected, spread) = (found.foretold() for found in (whole, without))
+    assert mean[2] == pytest.approx(expected[2], abs=0.2 * spread[2])
+    assert sd[2] == pytest.approx(spread[2], rel=0.2)
+
+
 def test_the_emulators_doubt_widens_what_is_known() -> None:
     sure = posterior(Exact(SLOPES), targets(SLOPES * 0.4, 0.02), 1)
     unsure = posterior(Exact(SLOPES, spread=0.2), targets(SLOPES * 0.4, 0.02), 1)

@@ -112,11 +112,12 @@ def test_the_optimum_is_sought_where_the_limit_is_kept() -> None:
 
 
 def test_what_breaks_a_limit_is_worth_no_more_than_the_worst_wherever_the_zero_of_the_aim_lies() -> None:
-    sets = np.array([[[2.0, 0.7], [1.0, 0.5]], [[3.0, 0.8], [1.5, 0.4]], [[1.0, 0.5], [1.5, 0.4]]])
+    sets = np.array([[[0.2, 0.7], [0.1, 0.5]], [[0.3, 0.8], [0.15, 0.4]], [[0.1, 0.5], [0.15, 0.4]]])
     here = limited_view({"x": {"at_least": 0.6}})
-    np.testing.assert_allclose(here.worth(sets), [-2, -3, -3])
-    moved = sets + np.array([100.0, 0.0])
-    np.testing.assert_allclose(here.worth(moved), [-102, -103, -103])
+    worst = -here.Y[:, 0].max()
+    np.testing.assert_allclose(here.worth(sets), [-0.2, -0.3, worst])
+    by = np.array([100.0, 0.0])
+    np.testing.assert_allclose(replace(here, Y=here.Y + by).worth(sets + by), [-100.2, -100.3, worst - 100])
 
 
 def test_a_limit_that_nothing_keeps_yet_is_followed_first() -> None:

@@ -79,6 +79,8 @@ def test_a_match_counts_up_to_three_tolerances_but_where_the_user_says_how_far()
     assert reference_point(far, Y)[0] == pytest.approx(-20)
     near = reference_point(Objectives.from_mapping(aims), np.array([[0.301, 2.0], [0.302, 4.0]]))
     assert near[0] == pytest.approx(-0.21)
+    alone = Objectives.from_mapping({"porosity": aims["porosity"]})
+    assert reference_point(alone, np.array([[0.45], [0.35]]))[0] == pytest.approx(-16), "progress from afar counts"
 
 
 def test_one_objective_is_confirmed_best_first() -> None:

@@ -19,6 +19,7 @@ from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.strategies import ONE_AIM, STRATEGIES, check_follows, strategy
 from mesoforge.optimize.strategies.botorch import _contenders
 from mesoforge.optimize.strategies.sobol import SOBOL
+from mesoforge.optimize.strategies.thompson import _order
 from mesoforge.optimize.view import VIABLE, NoProposal, View
 from mesoforge.surrogate.door import NotPSDError, calm
 from mesoforge.surrogate.gp import fit_gp
@@ -93,6 +94,15 @@ def test_a_draw_keeps_limits_where_the_model_says_that_they_are_kept() -> None:
     limited = Objectives.from_mapping({"y0": "minimize"}, {"y1": {"at_most": 0.15}})
     points = drawn(replace(view(2, rows=16), objectives=limited), 8)
     assert np.median(bowls(points, 2)[:, 1]) < 0.17
+
+
+def test_a_draw_stays_near_a_target_beside_another_aim_and_seeks_it_from_afar() -> None:
+    wanted = Objectives.from_mapping({"y0": {"match": 0.1, "tolerance": 0.01}, "y1": "minimize"})
+    here = replace(view(2, rows=16), objectives=wanted, reference=np.array([-3.0, -1.5]))
+    far = np.array([[0.9, 0.0], [0.5, 0.5], [0.2, 1.0]])
+    assert _order(far, here)[:3] == [2, 1, 0], "nothing adds volume: the nearest to what would"
+    many = np.column_stack([np.linspace(0.9, 0.11, 60), np.linspace(0.0, 1.0, 60)])
+    assert _order(many, here)[0] >= 58, "of a long front none that adds volume is passed over"
 
 
 def test_a_target_is_met_between_the_measurements() -> None:
