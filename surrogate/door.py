@@ -31,6 +31,7 @@ with warnings.catch_warnings():
     from gpytorch.likelihoods.noise_models import Noise
     from gpytorch.mlls import ExactMarginalLogLikelihood
     from gpytorch.priors import GammaPrior, LogNormalPrior, NormalPrior
+    from gpytorch.settings import min_variance
     from linear_operator.operators import DenseLinearOperator, DiagLinearOperator
     from linear_operator.utils.errors import NanError, NotPSDError
     from linear_operator.utils.warnings import NumericalWarning
@@ -61,6 +62,7 @@ __all__ = [
     "calm",
     "efficient_loo_cv",
     "fit_gpytorch_mll",
+    "min_variance",
     "tensor",
 ]
 

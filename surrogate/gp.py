@@ -24,6 +24,7 @@ from mesoforge.surrogate.door import (
     calm,
     efficient_loo_cv,
     fit_gpytorch_mll,
+    min_variance,
     tensor,
 )
 from mesoforge.surrogate.kernel import FIRST_NOISE, LEAST, LEAST_NOISE, NOISE, Effects, Levels
@@ -34,6 +35,8 @@ from mesoforge.surrogate.validation import LeaveOneOut, parts, some_rows
 STATE = "state/"
 BLOCK = 128
 """Rows that are foretold at once."""
+ROUNDING, TINY = 1e-9, 1e-150
+"""Of an output's size: less than this is no difference. The smallest spread whose square is a number."""
 LEARNED = ("covar_module.", "mean_module.", "likelihood.noise_covar.raw_")
 MOST_TO_TUNE = 250  # rows; a likelihood of twice as many takes five times as long and moves little
 ENOUGH = 1e-6  # relative change of the likelihood at which its search ends; a tighter one takes five times as long
@@ -75,7 +78,7 @@ class GaussianProcess:
 
     def _block(self, X: Array, *, noise: bool) -> tuple[Array, Array]:
         """Return mean and sd of a few rows: a posterior holds the covariance of all its rows with one another."""
-        with torch.no_grad(), calm():
+        with torch.no_grad(), calm(), min_variance(double_value=TINY**2):  # its own 1e-10 is much in some units
             posterior = self.model.posterior(tensor(X), observation_noise=noise)
             return posterior.mean.numpy(), posterior.variance.sqrt().numpy()
 
@@ -170,14 +173,31 @@ def _model(table: Table, column: int, cheaper: int | None = None) -> SingleTaskG
     likelihood = None if known is not None else _independent()
     if table.groups is not None:
         likelihood = shared_likelihood(table.X, table.Y[:, column], table.groups, known)
-    return SingleTaskGP(
-        tensor(table.X),
-        tensor(table.Y[:, [column]]),
-        train_Yvar=None if known is None or likelihood is not None else tensor(known[:, None]),
-        likelihood=likelihood,
-        covar_module=Effects(table.X.shape[1], table.categories),
-        outcome_transform=Standardize(m=1),
+    return _with_scale(
+        SingleTaskGP(
+            tensor(table.X),
+            tensor(table.Y[:, [column]]),
+            train_Yvar=None if known is None or likelihood is not None else tensor(known[:, None]),
+            likelihood=likelihood,
+            covar_module=Effects(table.X.shape[1], table.categories),
+            outcome_transform=_standardize(table.Y[:, column]),
+        ),
+        table.Y[:, column],
     )
+
+
+def _standardize(y: Array) -> Standardize:
+    """Return what brings an output to variance 1, in whatever unit it is, but where it differs by rounding alone."""
+    return Standardize(m=1, min_stdv=max(ROUNDING * float(np.abs(y).max(initial=0)), TINY))
+
+
+def _with_scale(model: SingleTaskGP, y: Array) -> SingleTaskGP:
+    """Return the model with a constant output known to rounding; BoTorch would doubt it by parts of its unit."""
+    if len(y) > 1 and y.std() <= ROUNDING * np.abs(y).max():
+        transform = cast("Standardize", model.outcome_transform)
+        transform.stdvs.fill_(max(ROUNDING * float(np.abs(y).max()), TINY))
+        transform._stdvs_sq = transform.stdvs**2
+    return model
 
 
 def _independent() -> GaussianLikelihood:
@@ -190,14 +210,15 @@ def _of_levels(table: Table, column: int, cheaper: int) -> SingleTaskGP:
     """Return a model whose inputs end with the level; what is asked of it has level 0 appended."""
     levels = cast("Groups", table.levels)
     X, y = np.column_stack([table.X, levels]), table.Y[:, [column]]
-    return SingleTaskGP(
+    model = SingleTaskGP(
         tensor(X),
         tensor(y),
         likelihood=level_likelihood(X, table.groups, cheaper),
         covar_module=Levels(Effects(table.X.shape[1], table.categories, LEAST), cheaper),
-        outcome_transform=Standardize(m=1),
+        outcome_transform=_standardize(y),
         input_transform=AppendFeatures(torch.zeros(1, 1).double()),
     )
+    return _with_scale(model, y)
 
 
 def _tune(model: SingleTaskGP, table: Table, column: int) -> bool:

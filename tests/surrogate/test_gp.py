@@ -145,8 +145,20 @@ def test_fitting_leaves_torchs_threads_and_random_numbers_alone(table: Table) ->
 
 def test_a_constant_output_is_foretold_as_that_constant() -> None:
     X = np.random.default_rng(0).random((8, 2))
-    mean, _ = fit_gp(Table(X, np.full((8, 1), 3.0), ("flat",))).predict(X)
+    mean, sd = fit_gp(Table(X, np.full((8, 1), 3.0), ("flat",))).predict(X)
     np.testing.assert_allclose(mean, 3.0)
+    assert sd.max() < 1e-8
+    mean, sd = fit_gp(Table(X, np.zeros((8, 1)), ("none",))).predict(X)
+    assert np.abs(mean).max() < 1e-8
+    assert sd.max() < 1e-8
+
+
+def test_the_unit_of_an_output_does_not_matter() -> None:
+    X = np.random.default_rng(0).random((12, 2))
+    y = 3 + np.sin(3 * X[:, [0]])
+    (mean, sd), (small, small_sd) = (fit_gp(Table(X, y * unit, ("y",))).predict(X[:4] / 2) for unit in (1.0, 1e-14))
+    np.testing.assert_allclose(small * 1e14, mean, rtol=1e-3)
+    np.testing.assert_allclose(small_sd * 1e14, sd, rtol=1e-2)
 
 
 def test_replicates_that_differ_are_noise_and_their_mean_is_foretold() -> None:
