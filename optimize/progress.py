@@ -14,7 +14,7 @@ from mesoforge.optimize.fidelity import counts
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.learning import measured, properties
 from mesoforge.optimize.ledger import Ledger
-from mesoforge.optimize.pareto import hypervolume, pareto_mask, reference_point
+from mesoforge.optimize.pareto import hypervolume, pareto_mask, reference_point, standing
 from mesoforge.optimize.problem import Problem
 from mesoforge.optimize.stopping import Stop, check_stop
 from mesoforge.optimize.trial import Trial, recipe
@@ -65,9 +65,15 @@ class Progress(Ledger):
         return None if self._reference is None else dict(zip(self._names, self._reference.tolist(), strict=True))
 
     def pareto(self) -> tuple[Trial, ...]:
-        """Return the feasible trials whose scores, as measured and so with their noise, no other trial's dominate."""
+        """Return the feasible trials whose scores, as measured and so with their noise, no other trial's dominate.
+
+        Those that meet every target come first, then those that miss by least; where there is one aim, the best.
+        """
         known = self.feasible()
-        return tuple(trial for trial, best in zip(known, pareto_mask(self._scores(known)), strict=True) if best)
+        front = tuple(trial for trial, best in zip(known, pareto_mask(self._scores(known)), strict=True) if best)
+        found = standing(self.objectives, properties(self.problem, front))
+        last = -found.aims[:, 0] if self.objectives.one_aim else np.zeros(len(front))
+        return tuple(front[row] for row in np.lexsort((last, found.shortfall)))
 
     def feasible(self, trials: Iterable[Trial] | None = None) -> tuple[Trial, ...]:
         """Return the measured trials that count and keep every limit, of all or of some."""

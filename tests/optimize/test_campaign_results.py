@@ -241,6 +241,9 @@ def test_the_front_alone_has_the_whole_hypervolume(tmp_path: Path) -> None:
     reference = np.array(list((done.reference_point or {}).values()))
     assert hypervolume(OBJECTIVES.scores(Y), reference) == pytest.approx(done.hypervolume())
     assert 0 < len(done.pareto()) < len(done.trials)
+    shortfalls = OBJECTIVES.shortfall(Y).tolist()
+    assert shortfalls == sorted(shortfalls), "what meets the target comes first"
+    assert len(set(shortfalls)) > 1
 
 
 # The point of it all
