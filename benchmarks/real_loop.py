@@ -8,6 +8,7 @@ worst that either saw and a tenth of the range below; they are of single observa
 alike. The first confirmation of each recipe gives the relative error of predictions, their z-scores and the coverage of
 95 % intervals with an exact binomial test, beside null models: mass balance, the nearest other recipe's electrode, and
 the recipe's own first run, which the surrogate has seen.
+The surrogate is then asked about the Sobol points, none of which it has seen, all over the space.
 With ``--replicates`` each recipe is confirmed with so many slurries and the mean is compared too: one electrode of a
 small volume misses the mean by its own noise, which no prediction can foretell. What was run before is found and not
 run again.
@@ -32,9 +33,12 @@ from mesoforge.experiments.home import Home
 from mesoforge.experiments.study import Plan, Study
 from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.journal import Journal
+from mesoforge.optimize.learning import points, properties
 from mesoforge.optimize.pareto import hypervolume, reference_point
 from mesoforge.optimize.trial import Measured
-from mesoforge.surrogate.validation import NORMAL_95
+from mesoforge.surrogate.gp import fit_gp
+from mesoforge.surrogate.table import Table
+from mesoforge.surrogate.validation import NORMAL_95, least_sd
 
 OBJECTIVES = {
     "porosity": {"match": 0.30, "tolerance": 0.01},
@@ -152,6 +156,34 @@ def means(recipes: Sequence[Sequence[Json]]) -> None:
         print(f"| {name} | {100 * scatter:.1f} % | {shown} |")
 
 
+def unseen(pairs: Sequence[tuple[Run, Run]]) -> None:
+    """Print how what the proposals taught foretells the Sobol points, property by property, beside the neighbour."""
+    asked = [_asked(mine, other) for mine, other in pairs]
+    mean, sd, nearest, physics = (np.vstack(column) for column in zip(*asked, strict=True))
+    print(f"\n{len(physics)} Sobol points, foretold by what the proposals taught\n")
+    print("| property | median error | of the neighbour | rms z | in 95 % |\n|---|---|---|---|---|")
+    for column, name in enumerate(OBJECTIVES):
+        truth, scores = physics[:, column], (physics - mean)[:, column] / sd[:, column]
+        errors = [100 * np.median(np.abs(one[:, column] / truth - 1)) for one in (mean, nearest)]
+        inside = int((np.abs(scores) < NORMAL_95).sum())
+        print(f"| {name} | {errors[0]:.1f} % | {errors[1]:.1f} % | {_rms(scores):.2f} | {inside} of {len(truth)} |")
+
+
+def _asked(mine: Run, other: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return of the other run's points: foretold mean and sd, the nearest of mine as measured, and the physics."""
+    problem = mine.campaign.problem
+    (X, Y), (asked, physics) = (
+        (points(problem, known), properties(problem, known))
+        for known in (
+            tuple(trial for trial in one.campaign.measured if trial.confirms is None) for one in (mine, other)
+        )
+    )
+    gp = fit_gp(Table(X, Y, problem.objectives.outputs))
+    mean, sd = gp.predict(asked)
+    nearest = np.linalg.norm(asked[:, None] - X[None], axis=2).argmin(axis=1)
+    return mean, np.maximum(sd, least_sd(gp)), Y[nearest], physics
+
+
 def _medians(some: Sequence[Json], physics: np.ndarray) -> list[float]:
     """Return the median errors [%] of the prediction and of the null models; nan where one is silent."""
     told = ([one[key] for one in some] for key in ("predicted", "mass_balance", "nearest", "first"))
@@ -177,18 +209,19 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
-    mine = []
+    pairs = []
     print("| seed | proposals: hypervolume | Sobol points | ratio | failed |\n|---|---|---|---|---|")
     for seed in range(1, given.seeds + 1):
         own, sobol = run("botorch", seed, given), run("sobol", seed, given)
         here, there = volumes(own, sobol)
         failed = len(own.verdict["failed"]) + len(sobol.verdict["failed"])
         print(f"| {seed} | {here:.3g} | {there:.3g} | {here / there:.2f} | {failed} |", flush=True)
-        mine.append(own)
-    recipes = confirmed(mine)
+        pairs.append((own, sobol))
+    recipes = confirmed([own for own, _ in pairs])
     singles(recipes)
     if given.replicates > 1:
         means(recipes)
+    unseen(pairs)
 
 
 if __name__ == "__main__":
