@@ -1,0 +1,169 @@
+"""How many slurries does it take until both measured densities are met within 0.5 %?
+
+``python benchmarks/slurry_search.py [--home FOLDER] [--side UM] [--loading MG] [--sets N] [--seeds N]`` searches the
+box of ``examples/calibrate_slurry.yaml``: bead factor 0.70 to 0.90, well depth 200 to 1,500 fJ. Each set of the two
+parameters costs two slurries, one for each measured formulation, all of one seed.
+
+First the loop of ``mesoforge calibrate`` asks for real slurries, from another Sobol start for each of three seeds. Then
+N sets that fill the box are simulated, a Gaussian process learns both densities from them, and on it each method runs
+with many seeds, which would take days of real slurries: 4 Sobol sets, the same for all of one seed, then the method's
+own. Methods see densities with the process's noise; a set counts where the noise-free ones are met. Finished slurries
+are kept in the folder and found again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import numpy.typing as npt
+
+from mesoforge.optimize.calibration import Calibrated, Calibration
+from mesoforge.optimize.campaign import Campaign
+from mesoforge.optimize.journal import Journal
+from mesoforge.optimize.objectives import Objectives
+from mesoforge.optimize.posterior import Targets
+from mesoforge.optimize.problem import Budget, Problem
+from mesoforge.optimize.sequence import sobol_points
+from mesoforge.optimize.space import Space
+from mesoforge.optimize.trial import Measured, Trial
+from mesoforge.physics.failure import Failure
+from mesoforge.physics.manufacture import obtain
+from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.store import Store
+
+Array: TypeAlias = npt.NDArray[np.float64]
+SPACE = Space.from_mapping({
+    "force_field.slurry_bead_factor": {"low": 0.70, "high": 0.90},
+    "force_field.slurry_well_depth": {"low": 200, "high": 1500, "scale": "log"},
+})  # fmt: skip
+MEASURED = {0.94: (0.650, 2.03), 0.96: (0.679, 2.14)}
+"""Active mass fraction: solids content, inferred from the density, and the measured density [g/cm3] (Xu et al.)."""
+NAMES = ("94 %", "96 %")
+VALUES = np.array([density for _, density in MEASURED.values()])
+WITHIN, SD = 0.005, 0.005  # of a density; of a measured one [g/cm3]
+START, MOST = 4, 60
+METHODS = ("botorch", "sobol", "random", "pso", "cma-es", "optuna-tpe", "optuna-gp")
+
+
+def slurries(point: Array, given: argparse.Namespace) -> Array:
+    """Return both densities (2,) [g/cm3] at a point (2,) of the unit cube, simulated or found."""
+    found = []
+    for active, (solids, _) in MEASURED.items():
+        said = {
+            "volume.side": given.side,
+            "volume.mass_loading": given.loading,
+            "formulation.active_material": active,
+            "formulation.solids_content": solids,
+            **SPACE.from_unit(point),
+        }
+        done = obtain(Recipe().with_values(said), Store(given.home / "store"), ("packing", "slurry"))
+        if isinstance(done, Failure):
+            raise SystemExit(f"failed: {done}")
+        found.append(float(done["slurry"].result["slurry_density"]))
+    return np.array(found)
+
+
+def misses(densities: Array) -> float:
+    """Return the larger deviation of both, as a fraction."""
+    return float(np.abs(densities / VALUES - 1).max())
+
+
+def calibrated(truth: Callable[[Array], Array], seen: Callable[[Trial], Array], seed: int, folder: Path) -> int:
+    """Return after how many sets the calibration's loop meets both densities; ``MOST`` if never."""
+    targets = Targets(NAMES, VALUES, np.full(2, SD), np.zeros(2, dtype=bool))
+    problem = Calibrated("slurry", SPACE, targets, START, MOST - START, seed, confirm=False)
+    loop = Calibration(problem, Journal(folder / "journal.jsonl"))
+    while (trial := loop.ask()) is not None:
+        loop.end(trial.number, Measured(dict(zip(NAMES, seen(trial).tolist(), strict=True))))
+        if misses(truth(SPACE.to_unit(trial.values))) <= WITHIN:
+            return trial.number + 1
+    return MOST
+
+
+def searched(
+    method: str, truth: Callable[[Array], Array], seen: Callable[[Trial], Array], seed: int, folder: Path
+) -> int:
+    """Return the same of a strategy, which follows the rms mismatch of both densities."""
+    aims = {
+        name: {"match": value, "tolerance": WITHIN * value} for name, value in zip(NAMES, VALUES.tolist(), strict=True)
+    }
+    problem = Problem("slurry", SPACE, Objectives.from_mapping(aims), Budget(START, MOST - START, 0), seed)
+    loop = Campaign(problem, Journal(folder / "journal.jsonl"), method, learn=None)
+    while (trial := loop.ask()) is not None:
+        loop.tell(trial.number, Measured(dict(zip(NAMES, seen(trial).tolist(), strict=True))))
+        if misses(truth(SPACE.to_unit(trial.values))) <= WITHIN:
+            return trial.number + 1
+    return MOST
+
+
+class Emulator:
+    """What a Gaussian process per density learned from sets that fill the box."""
+
+    def __init__(self, X: Array, Y: Array) -> None:
+        from sklearn.gaussian_process import GaussianProcessRegressor
+        from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+        kernel = ConstantKernel(10.0) * Matern([1.0, 3.0], (0.1, 100), nu=2.5) + WhiteKernel(1e-3, (1e-8, 1e-1))
+        self.models = [
+            GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=3, random_state=0).fit(X, y)
+            for y in Y.T
+        ]
+        noise = np.array([model.kernel_.k2.noise_level for model in self.models])
+        self.noise = np.sqrt(noise) * Y.std(axis=0)
+
+    def __call__(self, point: Array) -> Array:
+        """Return both densities (2,) at a point (2,)."""
+        return np.array([float(model.predict(point[None])[0]) for model in self.models])
+
+    def seen(self, trial: Trial, seed: int) -> Array:
+        """Return the same of a trial, with noise."""
+        errors = np.random.default_rng([seed, trial.number]).standard_normal(2)
+        return np.asarray(self(SPACE.to_unit(trial.values)) + self.noise * errors)
+
+
+def compare(truth: Emulator, seeds: int) -> None:
+    """Print how many slurries each method needs."""
+    print("\n| method | seeds | slurries until both are met, median (quartiles) | never |\n|---|---|---|---|")
+    for method in ("calibrate", *METHODS):
+        search = calibrated if method == "calibrate" else partial(searched, method)
+        counts = []
+        for seed in range(1, seeds + 1):
+            with tempfile.TemporaryDirectory() as folder:
+                counts.append(search(truth, partial(truth.seen, seed=seed), seed, Path(folder)))
+        low, middle, high = 2 * np.percentile(counts, [25, 50, 75])
+        never = sum(count == MOST for count in counts)
+        print(f"| {method} | {seeds} | {middle:g} ({low:g} to {high:g}) | {never} of {seeds} |", flush=True)
+
+
+def main() -> None:
+    """Search with real slurries, then compare on what was learned of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=Path("mlruns"))
+    parser.add_argument("--side", type=float, default=12.0)
+    parser.add_argument("--loading", type=float, default=3.0)
+    parser.add_argument("--sets", type=int, default=32)
+    parser.add_argument("--seeds", type=int, default=20)
+    given = parser.parse_args()
+    real = partial(slurries, given=given)
+    for seed in (1, 2, 3):
+        with tempfile.TemporaryDirectory() as folder:
+            count = calibrated(real, lambda trial: real(SPACE.to_unit(trial.values)), seed, Path(folder))
+        print(f"seed {seed}: real slurries until both densities are within {100 * WITHIN:g} %: {2 * count}", flush=True)
+    X = sobol_points(2, 0, given.sets)
+    Y = np.array([real(point) for point in X])
+    emulator = Emulator(X, Y)
+    print(f"\nemulator of {given.sets} sets; noise {100 * emulator.noise / VALUES} %")
+    compare(emulator, given.seeds)
+
+
+if __name__ == "__main__":
+    main()
