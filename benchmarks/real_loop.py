@@ -3,15 +3,14 @@
 ``python benchmarks/real_loop.py [--home FOLDER] [--seeds N] [--side UM] [--loading MG] [--voxel UM] [--replicates N]``
 runs, per seed, a study of 40 simulations (8 to start, 32 proposed, two at a time) and 10 recipes confirmed with new
 slurries: porosity 0.30 matched, least tortuosity factor, most areal capacity, over formulation, solids content and
-pressure; drying predicted. Beside it a study of 40 Sobol points. Hypervolumes of both are from one reference point, the
-worst that either saw and a tenth of the range below; they are of single observations, noise included, on both sides
-alike. The first confirmation of each recipe gives the relative error of predictions, their z-scores and the coverage of
-95 % intervals with an exact binomial test, beside null models: mass balance, the nearest other recipe's electrode, and
-the recipe's own first run, which the surrogate has seen.
-The surrogate is then asked about the Sobol points, none of which it has seen, all over the space.
-With ``--replicates`` each recipe is confirmed with so many slurries and the mean is compared too: one electrode of a
-small volume misses the mean by its own noise, which no prediction can foretell. What was run before is found and not
-run again.
+pressure; drying predicted. Beside it a study of 40 Sobol points. Hypervolumes of both are from one reference point:
+three tolerances of porosity off, of the others the worst that either saw and a tenth of the range below; they are of
+single observations, noise included, on both sides alike. The first confirmation of each recipe gives the relative error
+of predictions, their z-scores and the coverage of 95 % intervals with an exact binomial test, beside null models: mass
+balance, the nearest other recipe's electrode, and the recipe's own first run, which the surrogate has seen. The
+surrogate is then asked about the Sobol points, none of which it has seen, all over the space. With ``--replicates``
+each recipe is confirmed with so many slurries and the mean is compared too: one electrode of a small volume misses the
+mean by its own noise, which no prediction can foretell. What was run before is found and not run again.
 """
 
 from __future__ import annotations

@@ -19,12 +19,11 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-import numpy.typing as npt
+from slurry_trend import MEASURED
 
 from mesoforge.optimize.calibration import Calibrated, Calibration
 from mesoforge.optimize.campaign import Campaign
@@ -39,14 +38,12 @@ from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import obtain
 from mesoforge.physics.recipe import Recipe
 from mesoforge.physics.store import Store
+from mesoforge.surrogate.table import Array
 
-Array: TypeAlias = npt.NDArray[np.float64]
 SPACE = Space.from_mapping({
     "force_field.slurry_bead_factor": {"low": 0.70, "high": 0.90},
     "force_field.slurry_well_depth": {"low": 200, "high": 1500, "scale": "log"},
 })  # fmt: skip
-MEASURED = {0.94: (0.650, 2.03), 0.96: (0.679, 2.14)}
-"""Active mass fraction: solids content, inferred from the density, and the measured density [g/cm3] (Xu et al.)."""
 NAMES = ("94 %", "96 %")
 VALUES = np.array([density for _, density in MEASURED.values()])
 WITHIN, SD = 0.005, 0.005  # of a density; of a measured one [g/cm3]

@@ -188,16 +188,21 @@ def _model(table: Table, column: int, cheaper: int | None = None) -> SingleTaskG
 
 def _standardize(y: Array) -> Standardize:
     """Return what brings an output to variance 1, in whatever unit it is, but where it differs by rounding alone."""
-    return Standardize(m=1, min_stdv=max(ROUNDING * float(np.abs(y).max(initial=0)), TINY))
+    return Standardize(m=1, min_stdv=_rounding(y))
 
 
 def _with_scale(model: SingleTaskGP, y: Array) -> SingleTaskGP:
     """Return the model with a constant output known to rounding; BoTorch would doubt it by parts of its unit."""
-    if len(y) > 1 and y.std() <= ROUNDING * np.abs(y).max():
+    if len(y) > 1 and y.std() <= _rounding(y):
         transform = cast("Standardize", model.outcome_transform)
-        transform.stdvs.fill_(max(ROUNDING * float(np.abs(y).max()), TINY))
+        transform.stdvs.fill_(_rounding(y))
         transform._stdvs_sq = transform.stdvs**2
     return model
+
+
+def _rounding(y: Array) -> float:
+    """Return what rounding may make of an output's size."""
+    return max(ROUNDING * float(np.abs(y).max(initial=0)), TINY)
 
 
 def _independent() -> GaussianLikelihood:
