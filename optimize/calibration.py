@@ -5,28 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.journal import FORMAT, Event, Journal
+from mesoforge.optimize.learning import stand_in, viability
+from mesoforge.optimize.objectives import Objective, Objectives
 from mesoforge.optimize.posterior import Posterior, Targets, posterior
 from mesoforge.optimize.problem import difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
 from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import Space
+from mesoforge.optimize.strategies import strategy
 from mesoforge.optimize.trial import Estimate, Measured, Origin, Outcome, Trial, Value
-from mesoforge.optimize.view import VIABLE
-from mesoforge.surrogate.table import Array, Surrogate, Table
+from mesoforge.optimize.view import NoProposal, View
+from mesoforge.surrogate.table import Array, Table
+
+if TYPE_CHECKING:
+    from mesoforge.surrogate.gp import GaussianProcess
 
 Phase: TypeAlias = Literal["start", "proposals", "confirmation", "done"]
 SPREAD = "/seed_sd"
 """Ends the name under which a row's standard deviation over seeds is told."""
-CANDIDATES, NEAR, SAMPLES = 2**12, 2**9, 256
-CLOSE = 0.05
-"""Spread of the candidates near the best points, as a share of the unit cube."""
 LEAST_TO_LEARN = 3
+STRATEGY = "botorch"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,7 +57,7 @@ class Calibrated:
         }
 
 
-def fit(table: Table) -> Surrogate:
+def fit(table: Table) -> GaussianProcess:
     """Fit one Gaussian process to each row."""
     from mesoforge.surrogate.gp import fit_gp
 
@@ -63,9 +67,9 @@ def fit(table: Table) -> Surrogate:
 class Calibration:
     """A calibration that runs: all of it is in the journal, which at construction is replayed.
 
-    First points of a Sobol sequence, then those where the misfit sum((y - m) / s)^2 is expected to improve most, the
-    surrogates modelling y and not the misfit (composite); at the end the most probable parameters once more, with
-    other seeds.
+    First points of a Sobol sequence, then those of the default strategy, to which each row is a target: where the
+    rows' rms of (y - m) / s is expected to improve most. At the end the most probable parameters once more, with other
+    seeds.
 
     Raises:
         InputError: the journal is of another calibration.
@@ -75,7 +79,7 @@ class Calibration:
         self.problem = problem
         self._journal, self._clock = journal, clock
         self.trials: dict[int, Trial] = {}
-        self._fitted: tuple[int, Surrogate] | None = None
+        self._fitted: tuple[int, GaussianProcess] | None = None
         self._known: tuple[int, Posterior] | None = None
         events = journal.events()
         if not events:
@@ -161,7 +165,7 @@ class Calibration:
             self._known = (count, found)
         return self._known[1]
 
-    def surrogate(self) -> Surrogate:
+    def surrogate(self) -> GaussianProcess:
         """Return the surrogate of all that is measured, fitted once for each state of the record."""
         count = len(self.measured)
         if self._fitted is None or self._fitted[0] != count:
@@ -204,7 +208,7 @@ class Calibration:
         values = self.problem.space.from_unit(point)
         foretold = self._foretold(values) if self._can_learn else {}
         trial = Trial(number, origin, values, self.problem.seed, self._clock(), foretold)
-        self._record(asked(trial, "composite"))
+        self._record(asked(trial, STRATEGY))
         return trial
 
     def _foretold(self, values: Mapping[str, Value]) -> dict[str, Estimate]:
@@ -215,16 +219,39 @@ class Calibration:
         }
 
     def _proposal(self) -> Array:
-        surrogate = self._believing() if self.pending else self.surrogate()
-        failed = [trial.values for trial in self.explored if trial.failed_in_physics]
-        avoid = self.problem.space.rows(failed)
-        return propose(surrogate, self.problem.targets, avoid, self.problem.seed + 1000 * len(self.trials))
+        view = self._view()
+        try:
+            point = strategy(STRATEGY).propose(view)
+        except NoProposal:
+            return stand_in(view)
+        return point if view.admissible(point) else stand_in(view)
 
-    def _believing(self) -> Surrogate:
-        """Return the surrogate of the table with what is pending filled in by what is foretold of it."""
-        table, X = self.table(), self.problem.space.rows([trial.values for trial in self.pending])
-        Y, _ = self.surrogate().predict(X)
-        return fit(Table(np.vstack([table.X, X]), np.vstack([table.Y, Y]), table.names))
+    def _view(self) -> View:
+        """Return what the strategy sees: each row that is fitted to is a target, with its sd for a tolerance."""
+        space, targets, table = self.problem.space, self.problem.targets, self.table()
+        columns = np.flatnonzero(targets.used).tolist()
+        objectives = Objectives(
+            tuple(
+                Objective(targets.names[column], "match", float(targets.values[column]), float(targets.sds[column]))
+                for column in columns
+            )
+        )
+        failed = [trial.values for trial in self.explored if trial.failed_in_physics]
+        return View(
+            space=space,
+            objectives=objectives,
+            X=table.X,
+            Y=table.Y[:, columns],
+            pending=space.rows([trial.values for trial in self.pending]),
+            failed=space.rows(failed),
+            reference=np.zeros(len(columns)),
+            number=len(self.trials),
+            seed=self.problem.seed + 1000 * len(self.trials),
+            campaign_seed=self.problem.seed,
+            start=self.problem.start,
+            surrogate=self.surrogate().of(columns),
+            viability=viability(space, self.explored),
+        )
 
     def _record(self, event: Event) -> None:
         self._journal.append(event)
@@ -237,39 +264,3 @@ class Calibration:
         elif event["event"] in ("tell", "fail"):
             number = cast("int", event["number"])
             self.trials[number] = replace(with_outcome(self.trials[number], event))
-
-
-def propose(surrogate: Surrogate, targets: Targets, avoid: Array, seed: int) -> Array:
-    """Return the point (d,) where the misfit is expected to fall most below the best one known.
-
-    Args:
-        surrogate: of the rows, over the unit cube.
-        targets: what was measured.
-        avoid: points (n, d) where the physics failed; nothing is proposed where failure is more probable.
-        seed: of candidates and samples.
-    """
-    from mesoforge.surrogate.viability import fit_viability
-
-    used, scale = targets.used, targets.sds[targets.used]
-    rng = np.random.default_rng(seed)
-    known, _ = surrogate.predict(surrogate.table.X)
-    misfits = np.sum(((known - targets.values)[:, used] / scale) ** 2, axis=1)
-    points = _candidates(surrogate.table.X[np.argsort(misfits)[:3]], rng, seed)
-    works = np.ones(len(points)) if not len(avoid) else fit_viability(surrogate.table.X, avoid).probability(points)
-    likely = works >= min(VIABLE, works.max())
-    points, works = points[likely], works[likely]
-    mean, sd = surrogate.predict(points)[0], surrogate.latent_sd(points)
-    z = rng.standard_normal((SAMPLES, int(used.sum())))
-    gain = np.zeros(len(points))
-    for sample in z:
-        misfit = np.sum(((mean[:, used] + sd[:, used] * sample - targets.values[used]) / scale) ** 2, axis=1)
-        gain += works * np.maximum(misfits.min() - misfit, 0)
-    if gain.max() > 0:
-        return np.asarray(points[np.argmax(gain)])
-    return np.asarray(points[np.argmin(np.sum(((mean - targets.values)[:, used] / scale) ** 2, axis=1))])
-
-
-def _candidates(best: Array, rng: np.random.Generator, seed: int) -> Array:
-    dimensions = best.shape[1]
-    near = np.repeat(best, NEAR, axis=0) + CLOSE * rng.standard_normal((NEAR * len(best), dimensions))
-    return np.vstack([sobol_points(dimensions, seed, CANDIDATES), np.clip(near, 0, 1)])

@@ -276,7 +276,9 @@ class Campaign(Progress):
         running = cast("Groups", levels(fidelity, self.pending))
         rows = np.column_stack([points(self.problem, self.pending), running])
         by_level = [tuple(one for one in self.trials if one.fidelity == value) for value in reversed(fidelity.values)]
-        return Offers(fidelity.shares(self.trials), rows, tuple(viability(self.problem, some) for some in by_level))
+        return Offers(
+            fidelity.shares(self.trials), rows, tuple(viability(self.problem.space, some) for some in by_level)
+        )
 
     def _confirmation(self) -> Trial | None:
         if not self._confirmations_left():
@@ -341,7 +343,7 @@ class Campaign(Progress):
             campaign_seed=self.problem.seed,
             start=self.problem.budget.start,
             surrogate=surrogate,
-            viability=viability(self.problem, decide),
+            viability=viability(self.problem.space, decide),
             tolerances=self.problem.tolerances or None,
             groups=groups(self.problem, self.counted, self._reuse),
             known=self._likenesses(),

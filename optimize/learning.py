@@ -11,7 +11,7 @@ from mesoforge.optimize.fidelity import levels
 from mesoforge.optimize.problem import Problem
 from mesoforge.optimize.reuse import slurries
 from mesoforge.optimize.sequence import sobol_points
-from mesoforge.optimize.space import ENOUGH
+from mesoforge.optimize.space import ENOUGH, Space
 from mesoforge.optimize.strategies.sobol import SOBOL
 from mesoforge.optimize.trial import Estimate, Measured, Trial
 from mesoforge.optimize.view import View
@@ -71,7 +71,7 @@ def training_table(problem: Problem, known: tuple[Trial, ...], reuse: bool = Fal
     return with_known_noise(table, [trial.seed for trial in known] if shared is None else shared.tolist())
 
 
-def viability(problem: Problem, trials: tuple[Trial, ...]) -> Viability | None:
+def viability(space: Space, trials: tuple[Trial, ...]) -> Viability | None:
     """Return where the physics works, as failures and successes say; none until it did both."""
     failed = [trial for trial in trials if trial.failed_in_physics]
     worked = measured(trials)
@@ -79,7 +79,8 @@ def viability(problem: Problem, trials: tuple[Trial, ...]) -> Viability | None:
         return None
     from mesoforge.surrogate.viability import fit_viability
 
-    return fit_viability(points(problem, worked), points(problem, failed), problem.space.categories)
+    succeeded, broken = (space.rows([trial.values for trial in some]) for some in (worked, failed))
+    return fit_viability(succeeded, broken, space.categories)
 
 
 def estimates(

@@ -11,7 +11,7 @@ import pytest
 from scipy.integrate import quad
 
 from mesoforge.errors import InputError
-from mesoforge.optimize.calibration import SPREAD, Calibrated, Calibration, propose
+from mesoforge.optimize.calibration import SPREAD, Calibrated, Calibration
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.posterior import DISCREPANCIES, ENOUGH, Targets, posterior, quantiles
 from mesoforge.optimize.space import Space
@@ -243,12 +243,18 @@ def test_a_row_without_a_value_is_refused(tmp_path: Path) -> None:
         calibration.end(trial.number, Measured({"a": 1.0, "b": float("nan"), "c": 1.0}))
 
 
-def test_held_rows_play_no_part_in_the_search() -> None:
-    table = Exact(np.array([1.0, 5.0]))
-    near = Targets(("row 0", "row 1"), np.array([0.3, 100.0]), np.array([0.01, 0.01]), np.array([False, True]))
-    doubt = Exact(np.array([1.0, 5.0]), spread=1e-3)
-    assert propose(doubt, near, np.empty((0, 1)), 1)[0] == pytest.approx(0.3, abs=0.01)
-    assert table.table.X.shape == (2, 1)
+def test_held_rows_play_no_part_in_the_search(tmp_path: Path) -> None:
+    rows = problem().targets
+    held = Targets(NAMES, rows.values + np.array([0, 0, 100]), rows.sds, np.array([False, False, True]))
+    two = Targets(NAMES[:2], rows.values[:2], rows.sds[:2], np.zeros(2, dtype=bool))
+    found = [
+        Calibration(problem(2, targets=some, confirm=False), Journal(tmp_path / f"{len(some.names)}.jsonl"))
+        for some in (held, two)
+    ]
+    for calibration in found:
+        run(calibration, exact)
+    first, second = ([trial.values for trial in one.explored] for one in found)
+    assert first == second
 
 
 def test_the_spread_over_seeds_is_pooled(tmp_path: Path) -> None:
