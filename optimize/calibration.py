@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.importance import posterior
 from mesoforge.optimize.journal import FORMAT, Event, Journal
 from mesoforge.optimize.learning import stand_in, viability
 from mesoforge.optimize.objectives import Objective, Objectives
-from mesoforge.optimize.posterior import Posterior, Targets, posterior
+from mesoforge.optimize.posterior import Posterior, Targets
 from mesoforge.optimize.problem import difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
 from mesoforge.optimize.sequence import sobol_points

@@ -12,8 +12,9 @@ from scipy.integrate import quad
 
 from mesoforge.errors import InputError
 from mesoforge.optimize.calibration import SPREAD, Calibrated, Calibration
+from mesoforge.optimize.importance import ENOUGH, posterior
 from mesoforge.optimize.journal import Journal
-from mesoforge.optimize.posterior import DISCREPANCIES, ENOUGH, Targets, posterior, quantiles
+from mesoforge.optimize.posterior import DISCREPANCIES, Targets, quantiles
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Failed, Measured, Trial, Value
 from mesoforge.surrogate.table import Array, Table
