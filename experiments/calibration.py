@@ -100,7 +100,7 @@ class CalibrationFile(Record):
     hold_out: list[str] = Field(default_factory=list)
     """Names of rows that are foretold and not fitted to."""
     budget: dict[str, int] = Field(default_factory=dict)
-    """Sets of parameters to try: ``start`` and ``proposed``."""
+    """Sets of parameters to try: ``start`` (by default two more than parameters) and ``proposed`` (three for each)."""
     seeds: int = Field(default=1, ge=1, le=100)
     """Electrodes per row and set, of seeds that all sets share, so that stages are shared too."""
     seed: int = Field(default=1, ge=0, lt=2**30)
@@ -146,7 +146,7 @@ def load_calibration(path: Path, changes: Mapping[str, Any]) -> CalibrationPlan:
 
 
 def _problem(said: CalibrationFile, base: Recipe, rows: Sequence[Row], space: Space) -> Calibrated:
-    budget = {"start": 2 * (len(space.names) + 1), "proposed": 2 * len(space.names)} | said.budget
+    budget = {"start": max(LEAST_TO_LEARN, len(space.names) + 2), "proposed": 3 * len(space.names)} | said.budget
     if unknown := set(budget) - {"start", "proposed"}:
         raise InputError(f"budget: '{unknown.pop()}' is not known: use start and proposed.")
     for part, least in (("start", LEAST_TO_LEARN), ("proposed", 0)):
