@@ -146,7 +146,7 @@ def load_calibration(path: Path, changes: Mapping[str, Any]) -> CalibrationPlan:
 
 
 def _problem(said: CalibrationFile, base: Recipe, rows: Sequence[Row], space: Space) -> Calibrated:
-    budget = {"start": max(LEAST_TO_LEARN, len(space.names) + 2), "proposed": 3 * len(space.names)} | said.budget
+    budget = {"start": len(space.names) + 2, "proposed": 3 * len(space.names)} | said.budget
     if unknown := set(budget) - {"start", "proposed"}:
         raise InputError(f"budget: '{unknown.pop()}' is not known: use start and proposed.")
     for part, least in (("start", LEAST_TO_LEARN), ("proposed", 0)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
@@ -32,6 +33,8 @@ SPREAD = "/seed_sd"
 """Ends the name under which a row's standard deviation over seeds is told."""
 LEAST_TO_LEARN = 3
 STRATEGY = "botorch"
+SAME = 1e-3
+"""Sets nearer than this in the unit cube tell one thing: all have the same seeds."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -134,7 +137,7 @@ class Calibration:
             return self._asked("sobol", self._sobol())
         if phase == "proposals":
             if self._can_learn:
-                return self._asked("bo", self._proposal())
+                return self._asked(*self._proposal())
             return None if self.pending else self._asked("sobol", self._sobol())
         if phase == "confirmation" and not self.pending:
             return self._asked("confirm", self.posterior().best)
@@ -156,7 +159,7 @@ class Calibration:
         """Return parameters and rows of the trials that have values."""
         X = self.problem.space.rows([trial.values for trial in self.measured])
         Y = np.array([self._row(trial) for trial in self.measured])
-        return Table(X, Y, self.problem.targets.names)
+        return Table(X, Y, self.problem.targets.names, categories=self.problem.space.categories)
 
     def posterior(self) -> Posterior:
         """Return what is known of the parameters now, worked out once for each state of the record."""
@@ -219,13 +222,14 @@ class Calibration:
             for name, one, width in zip(self._names, mean[0], sd[0], strict=True)
         }
 
-    def _proposal(self) -> Array:
+    def _proposal(self) -> tuple[Origin, Array]:
+        """Return the strategy's point, or if it has none or one that is known a Sobol point in its place."""
         view = self._view()
-        try:
+        with suppress(NoProposal):
             point = strategy(STRATEGY).propose(view)
-        except NoProposal:
-            return stand_in(view)
-        return point if view.admissible(point) else stand_in(view)
+            if view.admissible(point):
+                return "bo", point
+        return "sobol", stand_in(view)
 
     def _view(self) -> View:
         """Return what the strategy sees: each row that is fitted to is a target, with its sd for a tolerance."""
@@ -252,6 +256,7 @@ class Calibration:
             start=self.problem.start,
             surrogate=self.surrogate().of(columns),
             viability=viability(space, self.explored),
+            same=SAME,
         )
 
     def _record(self, event: Event) -> None:

@@ -18,7 +18,7 @@ from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 if TYPE_CHECKING:
     from mesoforge.surrogate.viability import Viability
 
-SAME = 1e-6  # points of the unit cube nearer than this are one point
+SAME = 1e-6  # points of the unit cube nearer than this are one point, where the view says nothing else
 VIABLE = 0.5  # probability of success below which nothing is proposed
 
 
@@ -31,7 +31,7 @@ class View:
     for it, ``campaign_seed`` is not; ``start`` trials filled the space; ``reference`` (m,) is in scores. ``viability``
     is learned from where physics failed; none as long as it did not. ``groups`` (n,) name the measured trials' slurries
     where several trials may share one. Where trials are of several sizes X and Y are of the one that decides, and
-    ``known`` has all of them.
+    ``known`` has all of them. Points nearer than ``same`` are one.
     """
 
     space: Space
@@ -50,6 +50,7 @@ class View:
     tolerances: Tolerances | None = None
     groups: Groups | None = None
     known: Table | None = None
+    same: float = SAME
 
     @property
     def dimensions(self) -> int:
@@ -101,7 +102,7 @@ class View:
     def admissible(self, point: Array) -> bool:
         """Whether a point is allowed, new, and success there at least as probable as failure."""
         here = self.space.snap(point)
-        if not self.space.allows(point) or _nearest(here, np.vstack([self.X, self.pending, self.failed])) <= SAME:
+        if not self.space.allows(point) or _nearest(here, np.vstack([self.X, self.pending, self.failed])) <= self.same:
             return False
         return bool(self.viable(here[None])[0] >= VIABLE)
 

@@ -17,6 +17,7 @@ from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.posterior import DISCREPANCIES, Targets, quantiles
 from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Failed, Measured, Trial, Value
+from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Table
 
 SLOPES = np.linspace(0.5, 2.0, 7)
@@ -256,6 +257,34 @@ def test_held_rows_play_no_part_in_the_search(tmp_path: Path) -> None:
         run(calibration, exact)
     first, second = ([trial.values for trial in one.explored] for one in found)
     assert first == second
+
+
+def test_sets_do_not_crowd_at_a_border(tmp_path: Path) -> None:
+    """The target lies beyond what one parameter can give: the best set is at the border, and is tried once."""
+    space = Space.from_mapping({"friction": {"low": 0, "high": 1}})
+    row = Targets(("a",), np.array([1.2]), np.array([0.01]), np.zeros(1, dtype=bool))
+    calibration = Calibration(
+        Calibrated("toy", space, row, start=3, proposed=3, confirm=False), Journal(tmp_path / "journal.jsonl")
+    )
+    run(calibration, lambda trial: Measured({"a": float(trial.values["friction"]) ** 2}))
+    tried = np.sort(space.rows([trial.values for trial in calibration.explored]).ravel())
+    assert tried[-1] == pytest.approx(1, abs=1e-3)
+    assert np.diff(tried).min() > 1e-3
+
+
+def test_where_the_numerics_fail_a_sobol_point_is_tried_and_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def propose(self, view: View) -> Array:
+            raise NoProposal(f"{view.number}")
+
+    calibration = Calibration(problem(1, confirm=False), Journal(tmp_path / "journal.jsonl"))
+    monkeypatch.setattr("mesoforge.optimize.calibration.strategy", lambda _: Broken())
+    run(calibration, exact)
+    points = SPACE.rows([trial.values for trial in calibration.explored])
+    assert [trial.origin for trial in calibration.explored] == ["sobol"] * 6
+    assert np.linalg.norm(points[-1] - points[:-1], axis=1).min() > 1e-3
 
 
 def test_the_spread_over_seeds_is_pooled(tmp_path: Path) -> None:
