@@ -34,7 +34,6 @@ from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.learning import points, properties
 from mesoforge.optimize.pareto import hypervolume, reference_point
-from mesoforge.optimize.trial import Measured
 from mesoforge.surrogate.gp import fit_gp
 from mesoforge.surrogate.table import Table
 from mesoforge.surrogate.validation import NORMAL_95, least_sd
@@ -55,9 +54,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One study that ended: its verdict and what it observed of the objectives, (n, k)."""
+    """One study that ended: its verdict, and the points (n, d) and objectives (n, k) that it observed."""
 
     verdict: Json
+    points: np.ndarray
     observed: np.ndarray
     campaign: Campaign
 
@@ -92,10 +92,8 @@ def run(strategy: str, seed: int, given: argparse.Namespace) -> Run:
     plan, home = plan_of(strategy, seed, given), Home(given.home)
     found = drive(plan, home, lambda _: lambda _: None, print)
     campaign = Campaign(plan.problem, Journal(home.journal(plan.study.name)).reading(), strategy)
-    outcomes = [trial.outcome for trial in campaign.measured if trial.confirms is None]
-    names = plan.problem.objectives.names
-    rows = [[one.properties[name] for name in names] for one in outcomes if isinstance(one, Measured)]
-    return Run(found, np.array(rows), campaign)
+    explored = tuple(trial for trial in campaign.measured if trial.confirms is None)
+    return Run(found, points(plan.problem, explored), properties(plan.problem, explored), campaign)
 
 
 def volumes(mine: Run, other: Run) -> tuple[float, float]:
@@ -170,17 +168,10 @@ def unseen(pairs: Sequence[tuple[Run, Run]]) -> None:
 
 def _asked(mine: Run, other: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return of the other run's points: foretold mean and sd, the nearest of mine as measured, and the physics."""
-    problem = mine.campaign.problem
-    (X, Y), (asked, physics) = (
-        (points(problem, known), properties(problem, known))
-        for known in (
-            tuple(trial for trial in one.campaign.measured if trial.confirms is None) for one in (mine, other)
-        )
-    )
-    gp = fit_gp(Table(X, Y, problem.objectives.outputs))
-    mean, sd = gp.predict(asked)
-    nearest = np.linalg.norm(asked[:, None] - X[None], axis=2).argmin(axis=1)
-    return mean, np.maximum(sd, least_sd(gp)), Y[nearest], physics
+    gp = fit_gp(Table(mine.points, mine.observed, mine.campaign.problem.objectives.outputs))
+    mean, sd = gp.predict(other.points)
+    nearest = np.linalg.norm(other.points[:, None] - mine.points[None], axis=2).argmin(axis=1)
+    return mean, np.maximum(sd, least_sd(gp)), mine.observed[nearest], other.observed
 
 
 def _medians(some: Sequence[Json], physics: np.ndarray) -> list[float]:

@@ -74,30 +74,31 @@ def misses(densities: Array) -> float:
     return float(np.abs(densities / VALUES - 1).max())
 
 
-def calibrated(truth: Callable[[Array], Array], seen: Callable[[Trial], Array], seed: int, folder: Path) -> int:
-    """Return after how many sets the calibration's loop meets both densities; ``MOST`` if never."""
+def calibration(seed: int, folder: Path) -> Calibration:
+    """Return the loop of ``mesoforge calibrate``."""
     targets = Targets(NAMES, VALUES, np.full(2, SD), np.zeros(2, dtype=bool))
     problem = Calibrated("slurry", SPACE, targets, START, MOST - START, seed, confirm=False)
-    loop = Calibration(problem, Journal(folder / "journal.jsonl"))
-    while (trial := loop.ask()) is not None:
-        loop.end(trial.number, Measured(dict(zip(NAMES, seen(trial).tolist(), strict=True))))
-        if misses(truth(SPACE.to_unit(trial.values))) <= WITHIN:
-            return trial.number + 1
-    return MOST
+    return Calibration(problem, Journal(folder / "journal.jsonl"))
 
 
-def searched(
-    method: str, truth: Callable[[Array], Array], seen: Callable[[Trial], Array], seed: int, folder: Path
-) -> int:
-    """Return the same of a strategy, which follows the rms mismatch of both densities."""
+def campaign(method: str, seed: int, folder: Path) -> Campaign:
+    """Return the loop of a strategy, which follows the rms mismatch of both densities."""
     aims = {
         name: {"match": value, "tolerance": WITHIN * value} for name, value in zip(NAMES, VALUES.tolist(), strict=True)
     }
     problem = Problem("slurry", SPACE, Objectives.from_mapping(aims), Budget(START, MOST - START, 0), seed)
-    loop = Campaign(problem, Journal(folder / "journal.jsonl"), method, learn=None)
+    return Campaign(problem, Journal(folder / "journal.jsonl"), method, learn=None)
+
+
+def searched(
+    loop: Calibration | Campaign, truth: Callable[[Array], Array], seen: Callable[[Trial], Array] | None = None
+) -> int:
+    """Return after how many sets a loop, which by default sees the truth, meets both densities; ``MOST`` if never."""
     while (trial := loop.ask()) is not None:
-        loop.tell(trial.number, Measured(dict(zip(NAMES, seen(trial).tolist(), strict=True))))
-        if misses(truth(SPACE.to_unit(trial.values))) <= WITHIN:
+        here = truth(SPACE.to_unit(trial.values))
+        told = here if seen is None else seen(trial)
+        loop.end(trial.number, Measured(dict(zip(NAMES, told.tolist(), strict=True))))
+        if misses(here) <= WITHIN:
             return trial.number + 1
     return MOST
 
@@ -131,11 +132,11 @@ def compare(truth: Emulator, seeds: int) -> None:
     """Print how many slurries each method needs."""
     print("\n| method | seeds | slurries until both are met, median (quartiles) | never |\n|---|---|---|---|")
     for method in ("calibrate", *METHODS):
-        search = calibrated if method == "calibrate" else partial(searched, method)
+        began = calibration if method == "calibrate" else partial(campaign, method)
         counts = []
         for seed in range(1, seeds + 1):
             with tempfile.TemporaryDirectory() as folder:
-                counts.append(search(truth, partial(truth.seen, seed=seed), seed, Path(folder)))
+                counts.append(searched(began(seed, Path(folder)), truth, partial(truth.seen, seed=seed)))
         low, middle, high = 2 * np.percentile(counts, [25, 50, 75])
         never = sum(count == MOST for count in counts)
         print(f"| {method} | {seeds} | {middle:g} ({low:g} to {high:g}) | {never} of {seeds} |", flush=True)
@@ -153,7 +154,7 @@ def main() -> None:
     real = partial(slurries, given=given)
     for seed in (1, 2, 3):
         with tempfile.TemporaryDirectory() as folder:
-            count = calibrated(real, lambda trial: real(SPACE.to_unit(trial.values)), seed, Path(folder))
+            count = searched(calibration(seed, Path(folder)), real)
         print(f"seed {seed}: real slurries until both densities are within {100 * WITHIN:g} %: {2 * count}", flush=True)
     X = sobol_points(2, 0, given.sets)
     Y = np.array([real(point) for point in X])

@@ -33,7 +33,7 @@ SPREAD = "/seed_sd"
 """Ends the name under which a row's standard deviation over seeds is told."""
 LEAST_TO_LEARN = 3
 STRATEGY = "botorch"
-SAME = 1e-3
+ONE_SET = 1e-3
 """Sets nearer than this in the unit cube tell one thing: all have the same seeds."""
 
 
@@ -59,13 +59,6 @@ class Calibrated:
             "seed": self.seed,
             "context": dict(self.context),
         }
-
-
-def fit(table: Table) -> GaussianProcess:
-    """Fit one Gaussian process to each row."""
-    from mesoforge.surrogate.gp import fit_gp
-
-    return fit_gp(table)
 
 
 class Calibration:
@@ -173,7 +166,9 @@ class Calibration:
         """Return the surrogate of all that is measured, fitted once for each state of the record."""
         count = len(self.measured)
         if self._fitted is None or self._fitted[0] != count:
-            self._fitted = (count, fit(self.table()))
+            from mesoforge.surrogate.gp import fit_gp
+
+            self._fitted = (count, fit_gp(self.table()))
         return self._fitted[1]
 
     def seed_variance(self) -> Array | None:
@@ -256,7 +251,7 @@ class Calibration:
             start=self.problem.start,
             surrogate=self.surrogate().of(columns),
             viability=viability(space, self.explored),
-            same=SAME,
+            same=ONE_SET,
         )
 
     def _record(self, event: Event) -> None:
