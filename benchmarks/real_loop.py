@@ -10,7 +10,9 @@ of predictions, their z-scores and the coverage of 95 % intervals with an exact 
 balance, the nearest other recipe's electrode, and the recipe's own first run, which the surrogate has seen. The
 surrogate is then asked about the Sobol points, none of which it has seen, all over the space. With ``--replicates``
 each recipe is confirmed with so many slurries and the mean is compared too: one electrode of a small volume misses the
-mean by its own noise, which no prediction can foretell. What was run before is found and not run again.
+mean by its own noise, which no prediction can foretell. What of it is left in the means is known from the replicates
+and taken off the mean squares, for the error of what a recipe gives without noise. What was run before is found and not
+run again.
 """
 
 from __future__ import annotations
@@ -142,15 +144,19 @@ def means(recipes: Sequence[Sequence[Json]]) -> None:
     counts = sorted({len(rows) for rows in recipes})
     print(f"\n{len(recipes)} recipes, mean of {' to '.join(map(str, counts))} new slurries each\n")
     print(
-        "| property | one electrode's scatter | median error | of mass balance | of the neighbour | of the first run |"
+        "| property | one electrode's scatter | median error | of mass balance | of the neighbour | of the first run "
+        "| rms error without noise | of the neighbour |"
     )
-    print("|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for name in OBJECTIVES:
         each = [np.array([one[name]["physics"] for one in rows]) for rows in recipes]
+        some = [rows[0][name] for rows in recipes]
         physics = np.array([found.mean() for found in each])
-        scatter = np.median([found.std(ddof=1) / found.mean() for found in each])
-        shown = _shown(_medians([rows[0][name] for rows in recipes], physics))
-        print(f"| {name} | {100 * scatter:.1f} % | {shown} |")
+        scatter = np.array([found.std(ddof=1) / found.mean() for found in each])
+        noise = np.mean(scatter**2 / np.array([len(found) for found in each]))
+        own, neighbour = (_without(noise, [one[key] for one in some], physics) for key in ("predicted", "nearest"))
+        shown = _shown(_medians(some, physics))
+        print(f"| {name} | {100 * np.median(scatter):.1f} % | {shown} | {own:.1f} % | {neighbour:.1f} % |")
 
 
 def unseen(pairs: Sequence[tuple[Run, Run]]) -> None:
@@ -178,6 +184,11 @@ def _medians(some: Sequence[Json], physics: np.ndarray) -> list[float]:
     """Return the median errors [%] of the prediction and of the null models; nan where one is silent."""
     told = ([one[key] for one in some] for key in ("predicted", "mass_balance", "nearest", "first"))
     return [float(100 * np.median(np.abs(np.array(one, dtype=float) / physics - 1))) for one in told]
+
+
+def _without(noise: float, told: Sequence[float], physics: np.ndarray) -> float:
+    """Return the root mean square error [%] of what was told, without the noise (a variance) of the means."""
+    return float(100 * np.sqrt(max(np.mean((np.array(told) / physics - 1) ** 2) - noise, 0.0)))
 
 
 def _shown(medians: Sequence[float]) -> str:

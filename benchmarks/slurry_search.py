@@ -1,10 +1,12 @@
 """How many slurries does it take until both measured densities are met within 0.5 %?
 
-``python benchmarks/slurry_search.py [--home FOLDER] [--side UM] [--loading MG] [--sets N] [--seeds N]`` searches the
-box of ``examples/calibrate_slurry.yaml``: bead factor 0.70 to 0.90, well depth 200 to 1,500 fJ. Each set of the two
-parameters costs two slurries, one for each measured formulation, all of one seed.
+``python benchmarks/slurry_search.py [--home FOLDER] [--paper | --side UM --loading MG] [--starts N] [--sets N]
+[--seeds N]`` searches the box of ``examples/calibrate_slurry.yaml``: bead factor 0.70 to 0.90, well depth 200 to 1,500
+fJ. Each set of the two parameters costs two slurries, one for each measured formulation, all of one seed. With
+``--paper`` these are ``examples/paper_94.yaml`` and ``paper_96.yaml``, of the paper's volume, and no more is done than
+the first part.
 
-First the loop of ``mesoforge calibrate`` asks for real slurries, from another Sobol start for each of three seeds. Then
+First the loop of ``mesoforge calibrate`` asks for real slurries, from some Sobol starts. Then
 N sets that fill the box are simulated, a Gaussian process learns both densities from them, and on it each method runs
 with many seeds, which would take days of real slurries: 4 Sobol sets, the same for all of one seed, then the method's
 own. Methods see densities with the process's noise; a set counts where the noise-free ones are met. Finished slurries
@@ -36,7 +38,7 @@ from mesoforge.optimize.space import Space
 from mesoforge.optimize.trial import Measured, Trial
 from mesoforge.physics.failure import Failure
 from mesoforge.physics.manufacture import obtain
-from mesoforge.physics.recipe import Recipe
+from mesoforge.physics.recipe import Recipe, load_recipe
 from mesoforge.physics.store import Store
 from mesoforge.surrogate.table import Array
 
@@ -48,21 +50,27 @@ NAMES = ("94 %", "96 %")
 VALUES = np.array([density for _, density in MEASURED.values()])
 WITHIN, SD = 0.005, 0.005  # of a density; of a measured one [g/cm3]
 START, MOST = 4, 60
+EXAMPLES = Path(__file__).parents[1] / "examples"
 METHODS = ("botorch", "sobol", "random", "pso", "cma-es", "optuna-tpe", "optuna-gp")
+
+
+def recipes(given: argparse.Namespace) -> list[Recipe]:
+    """Return the recipes of both measured slurries: the paper's, or the default's mixed so in a volume of its own."""
+    if given.paper:
+        return [load_recipe(EXAMPLES / f"paper_{round(100 * active)}.yaml") for active in MEASURED]
+    volume = {"volume.side": given.side, "volume.mass_loading": given.loading}
+    mixes = [
+        {"formulation.active_material": active, "formulation.solids_content": solids}
+        for active, (solids, _) in MEASURED.items()
+    ]
+    return [Recipe().with_values({**volume, **mix}) for mix in mixes]
 
 
 def slurries(point: Array, given: argparse.Namespace) -> Array:
     """Return both densities (2,) [g/cm3] at a point (2,) of the unit cube, simulated or found."""
     found = []
-    for active, (solids, _) in MEASURED.items():
-        said = {
-            "volume.side": given.side,
-            "volume.mass_loading": given.loading,
-            "formulation.active_material": active,
-            "formulation.solids_content": solids,
-            **SPACE.from_unit(point),
-        }
-        done = obtain(Recipe().with_values(said), Store(given.home / "store"), ("packing", "slurry"))
+    for recipe in recipes(given):
+        done = obtain(recipe.with_values(SPACE.from_unit(point)), Store(given.home / "store"), ("packing", "slurry"))
         if isinstance(done, Failure):
             raise SystemExit(f"failed: {done}")
         found.append(float(done["slurry"].result["slurry_density"]))
@@ -146,16 +154,20 @@ def main() -> None:
     """Search with real slurries, then compare on what was learned of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=Path("mlruns"))
+    parser.add_argument("--paper", action="store_true", help="the paper's volume and recipes")
     parser.add_argument("--side", type=float, default=12.0)
     parser.add_argument("--loading", type=float, default=3.0)
+    parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--sets", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=20)
     given = parser.parse_args()
     real = partial(slurries, given=given)
-    for seed in (1, 2, 3):
+    for seed in range(1, given.starts + 1):
         with tempfile.TemporaryDirectory() as folder:
             count = searched(calibration(seed, Path(folder)), real)
         print(f"seed {seed}: real slurries until both densities are within {100 * WITHIN:g} %: {2 * count}", flush=True)
+    if given.paper:
+        return
     X = sobol_points(2, 0, given.sets)
     Y = np.array([real(point) for point in X])
     emulator = Emulator(X, Y)

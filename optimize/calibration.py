@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 import numpy as np
 
 from mesoforge.errors import InputError
+from mesoforge.optimize.components import components
 from mesoforge.optimize.importance import posterior
 from mesoforge.optimize.journal import FORMAT, Event, Journal
-from mesoforge.optimize.learning import stand_in, viability
+from mesoforge.optimize.learning import TRIES, stand_in, viability
 from mesoforge.optimize.objectives import Objective, Objectives
 from mesoforge.optimize.posterior import Posterior, Targets
 from mesoforge.optimize.problem import difference
@@ -64,9 +65,9 @@ class Calibrated:
 class Calibration:
     """A calibration that runs: all of it is in the journal, which at construction is replayed.
 
-    First points of a Sobol sequence, then those of the default strategy, to which each row is a target: where the
-    rows' rms of (y - m) / s is expected to improve most. At the end the most probable parameters once more, with other
-    seeds.
+    First points of a Sobol sequence, then those of the default strategy, to which the components of what the rows miss
+    by are targets: where the rows' rms of (y - m) / s is expected to improve most. At the end the most probable
+    parameters once more, with other seeds.
 
     Raises:
         InputError: the journal is of another calibration.
@@ -116,10 +117,11 @@ class Calibration:
     def phase(self) -> Phase:
         """Which kind of trial comes next."""
         count = len(self.explored)
-        if count < self.problem.start:
-            return "start"
-        if count < self.problem.start + self.problem.proposed:
-            return "proposals"
+        if len(self._tried) < self.problem.space.size:
+            if count < self.problem.start:
+                return "start"
+            if count < self.problem.start + self.problem.proposed:
+                return "proposals"
         waits = self.pending or (self.problem.confirm and self.confirmation is None and self._can_learn)
         return "confirmation" if waits else "done"
 
@@ -198,9 +200,15 @@ class Calibration:
         found = cast("Measured", trial.outcome).properties
         return np.array([found[name] for name in self._names])
 
+    @property
+    def _tried(self) -> set[tuple[Value, ...]]:
+        return {tuple(trial.values.values()) for trial in self.explored}
+
     def _sobol(self) -> Array:
-        dimensions = len(self.problem.space.names)
-        return sobol_points(dimensions, self.problem.seed, 1, len(self.explored)).ravel()
+        """Return the next Sobol point that was not tried: of few choices the same ones come again."""
+        space, tried = self.problem.space, self._tried
+        points = sobol_points(len(space.names), self.problem.seed, TRIES, len(self.explored))
+        return next((one for one in points if tuple(space.from_unit(one).values()) not in tried), points[0])
 
     def _asked(self, origin: Origin, point: Array) -> Trial:
         number = len(self.trials)
@@ -227,29 +235,28 @@ class Calibration:
         return "sobol", stand_in(view)
 
     def _view(self) -> View:
-        """Return what the strategy sees: each row that is fitted to is a target, with its sd for a tolerance."""
+        """Return what the strategy sees: each component of what the rows miss by is a target of zero."""
+        from mesoforge.surrogate.gp import fit_gp
+
         space, targets, table = self.problem.space, self.problem.targets, self.table()
-        columns = np.flatnonzero(targets.used).tolist()
+        missed = components(((table.Y - targets.values) / targets.sds)[:, targets.used])
         objectives = Objectives(
-            tuple(
-                Objective(targets.names[column], "match", float(targets.values[column]), float(targets.sds[column]))
-                for column in columns
-            )
+            tuple(Objective(f"component {number + 1}", "match", 0.0, 1.0) for number in range(missed.shape[1]))
         )
         failed = [trial.values for trial in self.explored if trial.failed_in_physics]
         return View(
             space=space,
             objectives=objectives,
             X=table.X,
-            Y=table.Y[:, columns],
+            Y=missed,
             pending=space.rows([trial.values for trial in self.pending]),
             failed=space.rows(failed),
-            reference=np.zeros(len(columns)),
+            reference=np.zeros(missed.shape[1]),
             number=len(self.trials),
             seed=self.problem.seed + 1000 * len(self.trials),
             campaign_seed=self.problem.seed,
             start=self.problem.start,
-            surrogate=self.surrogate().of(columns),
+            surrogate=fit_gp(replace(table, Y=missed, names=objectives.outputs)),
             viability=viability(space, self.explored),
             same=ONE_SET,
         )

@@ -161,6 +161,12 @@ class Space:
         """The number of choices of each variable; 0 for a number."""
         return tuple(len(one.choices) for one in self.variables)
 
+    @property
+    def size(self) -> float:
+        """How many sets of values the bounds hold, inequalities aside; infinite where a variable is continuous."""
+        counts = (len(one.choices) or (one.high - one.low + 1 if one.integer else math.inf) for one in self.variables)
+        return math.prod(counts)
+
     def complete(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """Return the values of the variables with those of the derived inputs."""
         return {**values, **{name: one.at(_numbers(values, one.names)) for name, one in self.derived}}

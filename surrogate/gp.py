@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -63,14 +62,6 @@ class GaussianProcess:
     def model(self) -> ModelListGP:
         """All outputs as one BoTorch model."""
         return ModelListGP(*self.models)
-
-    def of(self, columns: Sequence[int]) -> GaussianProcess:
-        """Return the processes of some outputs."""
-        table, some = self.table, list(columns)
-        variance = None if table.noise_variance is None else table.noise_variance[:, some]
-        names = tuple(table.names[column] for column in some)
-        part = replace(table, Y=table.Y[:, some], names=names, noise_variance=variance)
-        return replace(self, table=part, models=tuple(self.models[column] for column in some))
 
     def predict(self, X: Array) -> tuple[Array, Array]:
         """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d), its noise included."""

@@ -272,6 +272,19 @@ def test_sets_do_not_crowd_at_a_border(tmp_path: Path) -> None:
     assert np.diff(tried).min() > 1e-3
 
 
+def test_few_choices_are_tried_once_each_and_no_more(tmp_path: Path) -> None:
+    space = Space.from_mapping(
+        {"friction": {"choices": [0.1, 0.4, 0.8]}, "layers": {"low": 1, "high": 2, "integer": True}}
+    )
+    row = Targets(("a",), np.array([0.8]), np.array([0.01]), np.zeros(1, dtype=bool))
+    calibration = Calibration(Calibrated("toy", space, row, start=4, proposed=9), Journal(tmp_path / "journal.jsonl"))
+    run(calibration, lambda trial: Measured({"a": float(trial.values["friction"]) * int(trial.values["layers"])}))
+    assert space.size == 6
+    assert len({tuple(trial.values.values()) for trial in calibration.explored}) == len(calibration.explored) == 6
+    assert calibration.confirmation is not None
+    assert calibration.phase == "done"
+
+
 def test_where_the_numerics_fail_a_sobol_point_is_tried_and_called_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
