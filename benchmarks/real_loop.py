@@ -51,6 +51,7 @@ VARIABLES = {
     "calendering.pressure": {"low": 10, "high": 200, "scale": "log"},
 }
 BUDGETS = {"botorch": (8, 32, 10), "sobol": (40, 0, 0)}
+DRAWS, TINY, MANY = 4000, 1e-12, 100.0  # of recipes, to see how far a ratio can be told; a square, a ratio that cannot
 Json = dict[str, Any]
 
 
@@ -145,18 +146,20 @@ def means(recipes: Sequence[Sequence[Json]]) -> None:
     print(f"\n{len(recipes)} recipes, mean of {' to '.join(map(str, counts))} new slurries each\n")
     print(
         "| property | one electrode's scatter | median error | of mass balance | of the neighbour | of the first run "
-        "| rms error without noise | of the neighbour |"
+        "| rms error without noise | of the neighbour | ratio (95 %) |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in OBJECTIVES:
         each = [np.array([one[name]["physics"] for one in rows]) for rows in recipes]
         some = [rows[0][name] for rows in recipes]
         physics = np.array([found.mean() for found in each])
         scatter = np.array([found.std(ddof=1) / found.mean() for found in each])
-        noise = np.mean(scatter**2 / np.array([len(found) for found in each]))
-        own, neighbour = (_without(noise, [one[key] for one in some], physics) for key in ("predicted", "nearest"))
-        shown = _shown(_medians(some, physics))
-        print(f"| {name} | {100 * np.median(scatter):.1f} % | {shown} | {own:.1f} % | {neighbour:.1f} % |")
+        noise = scatter**2 / np.array([len(found) for found in each])
+        told = (np.array([one[key] for one in some], dtype=float) for key in ("predicted", "nearest"))
+        squares = np.array([(one / physics - 1) ** 2 - noise for one in told])
+        left = 100 * np.sqrt(squares.mean(axis=1).clip(0))
+        shown = _shown([*_medians(some, physics), *left])
+        print(f"| {name} | {100 * np.median(scatter):.1f} % | {shown} | {left[1] / left[0]:.1f} ({_range(squares)}) |")
 
 
 def unseen(pairs: Sequence[tuple[Run, Run]]) -> None:
@@ -186,9 +189,12 @@ def _medians(some: Sequence[Json], physics: np.ndarray) -> list[float]:
     return [float(100 * np.median(np.abs(np.array(one, dtype=float) / physics - 1))) for one in told]
 
 
-def _without(noise: float, told: Sequence[float], physics: np.ndarray) -> float:
-    """Return the root mean square error [%] of what was told, without the noise (a variance) of the means."""
-    return float(100 * np.sqrt(max(np.mean((np.array(told) / physics - 1) ** 2) - noise, 0.0)))
+def _range(squares: np.ndarray) -> str:
+    """Return between what the ratio of two root mean squares (2, n) lies with 95 %, of recipes drawn anew."""
+    drawn = np.random.default_rng(0).integers(0, squares.shape[1], (DRAWS, squares.shape[1]))
+    own, other = squares[:, drawn].mean(axis=2).clip(TINY)
+    low, high = np.percentile(np.sqrt(other / own), [2.5, 97.5])
+    return f"{low:.1f} to {high:.1f}" if high < MANY else f"over {low:.1f}"
 
 
 def _shown(medians: Sequence[float]) -> str:

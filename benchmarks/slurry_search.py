@@ -58,7 +58,7 @@ def recipes(given: argparse.Namespace) -> list[Recipe]:
     """Return the recipes of both measured slurries: the paper's, or the default's mixed so in a volume of its own."""
     if given.paper:
         return [load_recipe(EXAMPLES / f"paper_{round(100 * active)}.yaml") for active in MEASURED]
-    volume = {"volume.side": given.side, "volume.mass_loading": given.loading}
+    volume = {"volume.side": given.side or 12.0, "volume.mass_loading": given.loading or 3.0}
     mixes = [
         {"formulation.active_material": active, "formulation.solids_content": solids}
         for active, (solids, _) in MEASURED.items()
@@ -155,12 +155,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=Path("mlruns"))
     parser.add_argument("--paper", action="store_true", help="the paper's volume and recipes")
-    parser.add_argument("--side", type=float, default=12.0)
-    parser.add_argument("--loading", type=float, default=3.0)
+    parser.add_argument("--side", type=float, help="12 um by default")
+    parser.add_argument("--loading", type=float, help="3 mg/cm2 by default")
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--sets", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=20)
     given = parser.parse_args()
+    if given.paper and (given.side or given.loading):
+        parser.error("--paper has a volume of its own: leave out --side and --loading")
     real = partial(slurries, given=given)
     for seed in range(1, given.starts + 1):
         with tempfile.TemporaryDirectory() as folder:

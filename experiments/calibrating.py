@@ -115,7 +115,7 @@ def calibrate(
 
 def _run(calibration: Calibration, plan: CalibrationPlan, home: Home, pool: Pool, watch: Watch, view: View) -> None:
     waiting, running, tried = list(calibration.pending), dict[int, Trial](), dict[int, int]()
-    total = plan.problem.start + plan.problem.proposed + int(plan.problem.confirm)
+    total = plan.problem.most
     while True:
         while len(running) < _slots(plan, calibration, pool) and (
             trial := waiting.pop(0) if waiting else calibration.ask()

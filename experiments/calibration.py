@@ -152,6 +152,11 @@ def _problem(said: CalibrationFile, base: Recipe, rows: Sequence[Row], space: Sp
     for part, least in (("start", LEAST_TO_LEARN), ("proposed", 0)):
         if budget[part] < least:
             raise InputError(f"the budget's {part} is {budget[part]}, but at least {least} was due: raise it.")
+    if space.size < LEAST_TO_LEARN:
+        raise InputError(
+            f"the parameters have {space.size:.0f} sets of values in all, but at least {LEAST_TO_LEARN} were due: "
+            "give more choices, or one more parameter."
+        )
     targets = Targets(
         names=tuple(row.name for row in rows),
         values=np.array([row.value for row in rows]),

@@ -20,9 +20,9 @@ from mesoforge.optimize.posterior import Posterior, Targets
 from mesoforge.optimize.problem import difference
 from mesoforge.optimize.record import asked, ended, trial_of, with_outcome
 from mesoforge.optimize.sequence import sobol_points
-from mesoforge.optimize.space import Space
+from mesoforge.optimize.space import ENOUGH, Space
 from mesoforge.optimize.strategies import strategy
-from mesoforge.optimize.trial import Estimate, Measured, Origin, Outcome, Trial, Value
+from mesoforge.optimize.trial import Estimate, Failed, Measured, Origin, Outcome, Trial, Value
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.table import Array, Table
 
@@ -51,6 +51,11 @@ class Calibrated:
     confirm: bool = True
     context: Mapping[str, Value] = field(default_factory=dict)
 
+    @property
+    def most(self) -> int:
+        """How many sets are tried at most, the confirmation among them, if no worker is lost."""
+        return int(min(self.start + self.proposed, self.space.size)) + self.confirm
+
     def definition(self) -> dict[str, object]:
         """Return all that must stay the same for a journal to be continued, ready for JSON."""
         rows = zip(self.targets.names, self.targets.values.tolist(), self.targets.sds.tolist(), strict=True)
@@ -60,6 +65,11 @@ class Calibrated:
             "seed": self.seed,
             "context": dict(self.context),
         }
+
+
+def _many(space: Space) -> Array:
+    """Return all points (n, d) of a space of few, of any other very many."""
+    return space.every() if space.size <= ENOUGH else sobol_points(len(space.names), 0, ENOUGH)
 
 
 class Calibration:
@@ -202,13 +212,28 @@ class Calibration:
 
     @property
     def _tried(self) -> set[tuple[Value, ...]]:
-        return {tuple(trial.values.values()) for trial in self.explored}
+        """The sets that run, or of which something is known: a lost worker says nothing of its set."""
+        told = (trial for trial in self.explored if not isinstance(trial.outcome, Failed) or trial.failed_in_physics)
+        return {tuple(trial.values.values()) for trial in told}
+
+    def _untried(self, points: Array) -> Array:
+        """Return those of the points (n, d) whose sets were not tried."""
+        tried, space = self._tried, self.problem.space
+        return points[[tuple(space.from_unit(point).values()) not in tried for point in points]]
 
     def _sobol(self) -> Array:
         """Return the next Sobol point that was not tried: of few choices the same ones come again."""
-        space, tried = self.problem.space, self._tried
-        points = sobol_points(len(space.names), self.problem.seed, TRIES, len(self.explored))
-        return next((one for one in points if tuple(space.from_unit(one).values()) not in tried), points[0])
+        space = self.problem.space
+        points = self._untried(sobol_points(len(space.names), self.problem.seed, TRIES, len(self.explored)))
+        return np.asarray(points[0] if len(points) else self._untried(_many(space))[0])
+
+    def _stand_in(self, view: View) -> Array:
+        """Return the point in place of a proposal: where all admissible ones were tried, the most viable other."""
+        point = stand_in(view)
+        if len(self._untried(point[None])):
+            return point
+        left = self._untried(_many(view.space))
+        return np.asarray(left[np.argmax(view.viable(left))])
 
     def _asked(self, origin: Origin, point: Array) -> Trial:
         number = len(self.trials)
@@ -232,7 +257,7 @@ class Calibration:
             point = strategy(STRATEGY).propose(view)
             if view.admissible(point):
                 return "bo", point
-        return "sobol", stand_in(view)
+        return "sobol", self._stand_in(view)
 
     def _view(self) -> View:
         """Return what the strategy sees: each component of what the rows miss by is a target of zero."""

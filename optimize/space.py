@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -164,8 +165,12 @@ class Space:
     @property
     def size(self) -> float:
         """How many sets of values the bounds hold, inequalities aside; infinite where a variable is continuous."""
-        counts = (len(one.choices) or (one.high - one.low + 1 if one.integer else math.inf) for one in self.variables)
-        return math.prod(counts)
+        return math.prod(one.high - one.low + 1 if one.integer else math.inf for one in self.variables)
+
+    def every(self) -> Array:
+        """Return all sets of values as points (size, d) of the unit cube; of variables none of which is continuous."""
+        values = [one.choices or range(int(one.low), int(one.high) + 1) for one in self.variables]
+        return self.rows([dict(zip(self.names, each, strict=True)) for each in product(*values)])
 
     def complete(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """Return the values of the variables with those of the derived inputs."""

@@ -97,6 +97,10 @@ def test_all_sets_share_their_seeds_and_a_confirmation_has_others(tmp_path: Path
         ({"parameters": {"force_field.stickiness": {"low": 0, "high": 1}}}, "stickiness"),
         ({"parameters": {"seed": {"low": 1, "high": 9}}}, "'seed' cannot be a parameter"),
         ({"parameters": {}}, "no variable came"),
+        (
+            {"parameters": {"particles.bonded": {"choices": [True, False]}}},
+            "the parameters have 2 sets of values in all",
+        ),
         ({"budget": {"start": 2}}, "start is 2, but at least 3 was due"),
         ({"budget": {"confirmations": 2}}, "'confirmations' is not known"),
         ({"name": "a/b"}, "The study's name came as 'a/b'"),

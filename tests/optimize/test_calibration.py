@@ -285,6 +285,34 @@ def test_few_choices_are_tried_once_each_and_no_more(tmp_path: Path) -> None:
     assert calibration.phase == "done"
 
 
+def test_of_few_choices_most_of_which_fail_each_is_tried_once(tmp_path: Path) -> None:
+    space = Space.from_mapping({name: {"low": 1, "high": high, "integer": True} for name, high in (("x", 6), ("y", 2))})
+    row = Targets(("a",), np.array([2.5]), np.array([0.1]), np.zeros(1, dtype=bool))
+    calibration = Calibration(
+        Calibrated("toy", space, row, start=5, proposed=13, confirm=False), Journal(tmp_path / "journal.jsonl")
+    )
+
+    def fragile(trial: Trial) -> Measured | Failed:
+        x, y = (int(value) for value in trial.values.values())
+        return Failed("unstable", "calendering", "it flew apart") if x > 2 else Measured({"a": float(x * y)})
+
+    run(calibration, fragile)
+    assert len(space.every()) == space.size == len(calibration.explored) == 12
+    assert len({tuple(trial.values.values()) for trial in calibration.explored}) == 12
+
+
+def test_what_a_lost_worker_had_may_be_tried_again(tmp_path: Path) -> None:
+    space = Space.from_mapping({"layers": {"low": 1, "high": 4, "integer": True}})
+    row = Targets(("a",), np.array([2.5]), np.array([0.1]), np.zeros(1, dtype=bool))
+    calibration = Calibration(
+        Calibrated("toy", space, row, start=3, proposed=5, confirm=False), Journal(tmp_path / "journal.jsonl")
+    )
+    lost = Failed("infrastructure", "store", "the disk is full")
+    run(calibration, lambda trial: lost if trial.number < 2 else Measured({"a": float(trial.values["layers"])}))
+    assert sorted(int(trial.values["layers"]) for trial in calibration.measured) == [1, 2, 3, 4]
+    assert calibration.phase == "done"
+
+
 def test_where_the_numerics_fail_a_sobol_point_is_tried_and_called_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
