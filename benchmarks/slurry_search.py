@@ -6,11 +6,11 @@ fJ. Each set of the two parameters costs two slurries, one for each measured for
 ``--paper`` these are ``examples/paper_94.yaml`` and ``paper_96.yaml``, of the paper's volume, and no more is done than
 the first part.
 
-First the loop of ``mesoforge calibrate`` asks for real slurries, from some Sobol starts. Then
-N sets that fill the box are simulated, a Gaussian process learns both densities from them, and on it each method runs
-with many seeds, which would take days of real slurries: 4 Sobol sets, the same for all of one seed, then the method's
-own. Methods see densities with the process's noise; a set counts where the noise-free ones are met. Finished slurries
-are kept in the folder and found again.
+First the loop of ``mesoforge calibrate`` asks for real slurries, from some Sobol starts. Then N sets that fill the box
+are simulated, a Gaussian process learns both densities from them, and on it each method runs with many seeds, which
+would take days of real slurries: 4 Sobol sets, the same for all of one seed, then the method's own. Methods see
+densities with the process's noise; a set counts where the noise-free ones are met. Finished slurries are kept in the
+folder and found again.
 """
 
 from __future__ import annotations

@@ -194,9 +194,7 @@ class Calibration:
 
     def misfit(self, trial: Trial) -> float:
         """Return the root mean square of (simulated - measured) / sd over the rows that are fitted to."""
-        targets = self.problem.targets
-        miss = ((self._row(trial) - targets.values) / targets.sds)[targets.used]
-        return float(np.sqrt(np.mean(miss**2)))
+        return float(np.sqrt(np.mean(self.problem.targets.misses(self._row(trial)) ** 2)))
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -263,8 +261,8 @@ class Calibration:
         """Return what the strategy sees: each component of what the rows miss by is a target of zero."""
         from mesoforge.surrogate.gp import fit_gp
 
-        space, targets, table = self.problem.space, self.problem.targets, self.table()
-        missed = components(((table.Y - targets.values) / targets.sds)[:, targets.used])
+        space, table = self.problem.space, self.table()
+        missed = components(self.problem.targets.misses(table.Y))
         objectives = Objectives(
             tuple(Objective(f"component {number + 1}", "match", 0.0, 1.0) for number in range(missed.shape[1]))
         )

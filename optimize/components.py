@@ -11,12 +11,12 @@ LEAST = 0.01
 
 
 def components(misses: Array) -> Array:
-    """Return misses (n, m) as uncorrelated columns (n, k), of the same sum of squares in each line.
+    """Return misses (n, m) as uncorrelated columns (n, k) that keep each line's sum of squares, but for ``LEAST``.
 
     The misses are (simulated - measured) / sd. They are turned onto the principal axes of their differences from the
     mean line, so that independent processes of the columns know that one row's error is another's, too: what all rows
     have in common is one column, by what they differ is others (Higdon et al., J. Am. Stat. Assoc. 103 (2008) 570).
-    Axes along which the lines differ by less than ``LEAST`` are left out. What they leave out is one more column, its
+    Axes along which the lines differ by less than ``LEAST`` are left out; what lies along them is one more column, its
     root mean square over the lines, the same for all.
     """
     _, spread, axes = np.linalg.svd(misses - misses.mean(axis=0), full_matrices=False)

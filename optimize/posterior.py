@@ -42,6 +42,10 @@ class Targets:
         """Which rows are fitted to, (m,) of truth values."""
         return ~self.held
 
+    def misses(self, rows: Array) -> Array:
+        """Return (simulated - measured) / sd of the rows that are fitted to, (..., used), of all rows (..., m)."""
+        return np.asarray(((rows - self.values) / self.sds)[..., self.used])
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Posterior:
