@@ -4,7 +4,10 @@
 out at a time (ten gaps of 44 generated electrodes), for the surrogate of campaigns and a plain Matern GP, and prints
 R2 and the coverage of 95 % intervals per output as a table in Markdown. The published symbolic regression was learned
 from 352 of such rows and scored at other gaps (Duquesnoy et al. 2020); it models the square root of both tortuosity
-factors, for which R2 of the root is printed too. Nothing is chosen by the rows that are left out.
+factors, for which R2 of the root is printed too. A third surrogate learns the logarithms of the outputs, which are all
+positive. Beside the coverage stand the root mean square of the z-scores, 1 where intervals are right, and their excess
+kurtosis: errors as flat as a uniform distribution's (-1.2) all lie in a right interval of 95 %. Nothing is chosen by
+the rows that are left out.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 from gpytorch.kernels import MaternKernel, ScaleKernel
+from scipy.stats import kurtosis
 from structures import STRUCTURES, read
 
 from mesoforge.surrogate.door import (
@@ -32,7 +36,7 @@ from mesoforge.surrogate.door import (
     fit_gpytorch_mll,
     tensor,
 )
-from mesoforge.surrogate.gp import fit_gp
+from mesoforge.surrogate.gp import GaussianProcess, fit_gp
 from mesoforge.surrogate.table import Array, Builder, Surrogate, Table
 from mesoforge.surrogate.validation import LeaveOneOut, some_rows
 
@@ -76,6 +80,31 @@ def _matern(X: Array, y: Array) -> SingleTaskGP:
     return model
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Logarithms:
+    """The surrogate of campaigns, of the outputs' logarithms: what it foretells is log-normal."""
+
+    table: Table
+    inner: GaussianProcess
+
+    def predict(self, X: Array) -> tuple[Array, Array]:
+        """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d), its noise included."""
+        mean, sd = self.inner.predict(X)
+        whole = np.exp(mean + sd**2 / 2)
+        return whole, whole * np.sqrt(np.expm1(sd**2))
+
+    def latent_sd(self, X: Array) -> Array:
+        """Return the standard deviation (k, m) of the noise-free function at X (k, d)."""
+        mean, sd = self.inner.predict(X)[0], self.inner.latent_sd(X)
+        latent: Array = np.exp(mean + sd**2 / 2) * np.sqrt(np.expm1(sd**2))
+        return latent
+
+
+def fit_logarithms(table: Table) -> Surrogate:
+    """Fit the surrogate of campaigns to the logarithms."""
+    return Logarithms(table, fit_gp(replace(table, Y=np.log(table.Y))))
+
+
 def by_gap(table: Table, gaps: Array, build: Builder) -> LeaveOneOut:
     """Foretell the rows of each gap from those of all others."""
     mean, sd = np.empty_like(table.Y), np.empty_like(table.Y)
@@ -101,14 +130,21 @@ def line(name: str, found: LeaveOneOut, seconds: float) -> str:
     return f"| {name} | {' | '.join(cells)} | {seconds:.0f} |"
 
 
-def difference(one: LeaveOneOut, other: LeaveOneOut, gaps: Array) -> str:
+def spread(name: str, found: LeaveOneOut) -> str:
+    """Return a row of the table: the root mean square of the z-scores and their excess kurtosis for each output."""
+    z = (found.measured - found.mean) / found.sd
+    cells = [f"{rms:.2f} ({flat:+.1f})" for rms, flat in zip(np.sqrt((z**2).mean(axis=0)), kurtosis(z), strict=True)]
+    return f"| rms z (excess kurtosis), {name} | {' | '.join(cells)} | |"
+
+
+def difference(name: str, one: LeaveOneOut, other: LeaveOneOut, gaps: Array) -> str:
     """Return a row of the table: by how much R2 of one is above that of the other, with 95 % of gaps drawn anew."""
     errors = ((other.measured - other.mean) ** 2 - (one.measured - one.mean) ** 2) / one.measured.var(axis=0)
     by_gaps = np.array([errors[gaps == gap].mean(axis=0) for gap in np.unique(gaps)])
     drawn = by_gaps[np.random.default_rng(0).integers(0, len(by_gaps), (DRAWS, len(by_gaps)))].mean(axis=1)
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     cells = [f"{m:+.4f} ({a:+.4f} to {b:+.4f})" for m, a, b in zip(by_gaps.mean(axis=0), low, high, strict=True)]
-    return f"| difference of R2 | {' | '.join(cells)} | |"
+    return f"| R2 above plain Matern, {name} | {' | '.join(cells)} | |"
 
 
 def main() -> None:
@@ -120,13 +156,21 @@ def main() -> None:
     table, gaps = Table(X, np.column_stack([columns[name] for name in OUTPUTS]), OUTPUTS), columns["Gap"]
     print(f"| R2 (of the root), coverage | {' | '.join(OUTPUTS)} | s |\n|{'---|' * (len(OUTPUTS) + 2)}")
     print(f"| published | {' | '.join(f'{value:.3f}' for value in PUBLISHED)} | |", flush=True)
-    builders: dict[str, Builder] = {"sum of effects": fit_gp, "plain Matern": fit_matern}
-    found = []
+    builders: dict[str, Builder] = {
+        "plain Matern": fit_matern,
+        "sum of effects": fit_gp,
+        "of logarithms": fit_logarithms,
+    }
+    found: dict[str, LeaveOneOut] = {}
     for name, build in builders.items():
         began = time.process_time()
-        found.append(by_gap(table, gaps, build))
-        print(line(name, found[-1], time.process_time() - began), flush=True)
-    print(difference(*found, gaps))
+        found[name] = by_gap(table, gaps, build)
+        print(line(name, found[name], time.process_time() - began), flush=True)
+    plain, *others = found
+    for name in others:
+        print(difference(name, found[name], found[plain], gaps))
+    for name, one in found.items():
+        print(spread(name, one))
 
 
 if __name__ == "__main__":
