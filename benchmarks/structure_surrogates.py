@@ -89,15 +89,17 @@ class Logarithms:
 
     def predict(self, X: Array) -> tuple[Array, Array]:
         """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d), its noise included."""
-        mean, sd = self.inner.predict(X)
-        whole = np.exp(mean + sd**2 / 2)
-        return whole, whole * np.sqrt(np.expm1(sd**2))
+        return _log_normal(*self.inner.predict(X))
 
     def latent_sd(self, X: Array) -> Array:
         """Return the standard deviation (k, m) of the noise-free function at X (k, d)."""
-        mean, sd = self.inner.predict(X)[0], self.inner.latent_sd(X)
-        latent: Array = np.exp(mean + sd**2 / 2) * np.sqrt(np.expm1(sd**2))
-        return latent
+        return _log_normal(self.inner.predict(X)[0], self.inner.latent_sd(X))[1]
+
+
+def _log_normal(mean: Array, sd: Array) -> tuple[Array, Array]:
+    """Return mean and standard deviation of what has a logarithm of that mean and standard deviation."""
+    whole = np.exp(mean + sd**2 / 2)
+    return whole, whole * np.sqrt(np.expm1(sd**2))
 
 
 def fit_logarithms(table: Table) -> Surrogate:
