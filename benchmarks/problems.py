@@ -97,6 +97,8 @@ LEARNED = {
     "Active_Surface": (26.4**2, (6.58, 37.5, 13.0), 0.00361),
 }
 """Per output the kernel's variance, lengths by input and noise, all of the scaled output."""
+STRUCTURE_OUTPUTS = ("tortuosity_factor_pore", "tortuosity_factor_solid", "active_surface")
+"""The same by names that a campaign knows: it learns tortuosity factors by their logarithm."""
 
 
 @cache
@@ -180,7 +182,7 @@ CASES = {
         Case("target", "three targets, 3 inputs", 3, noise=(0.004, 0.002, 0.0008), proposed=52,
              **_matching(_mechanism, ("density", "viscosity", "porosity"))),
         Case("structures", "three targets of electrode structures, 3 inputs", 3, noise=(0.02, 0.004, 0.1), proposed=52,
-             data=STRUCTURES, **_matching(_structures, tuple(LEARNED))),
+             data=STRUCTURES, **_matching(_structures, STRUCTURE_OUTPUTS)),
         Case("dtlz2", "DTLZ2, 6 inputs", 6, ("f0", "f1"), DTLZ2_AIMS, _dtlz2, (0.01, 0.01), DTLZ2_WORTH, 40),
         Case("c2dtlz2", "C2-DTLZ2, 4 inputs, a limit, 2 at a time", 4, ("f0", "f1", "slack"), DTLZ2_AIMS, _c2dtlz2,
              (0.01, 0.01, 0.005), _where_slack, 40, 2, limits={"slack": {"at_least": 0.0}}),

@@ -191,7 +191,7 @@ def _asked(mine: Run, other: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
     gp = fit_gp(Table(mine.points, mine.observed, mine.campaign.problem.objectives.outputs))
     mean, sd = gp.predict(other.points)
     nearest = np.linalg.norm(other.points[:, None] - mine.points[None], axis=2).argmin(axis=1)
-    return mean, np.maximum(sd, least_sd(gp)), mine.observed[nearest], other.observed
+    return mean, np.maximum(sd, least_sd(gp, mean)), mine.observed[nearest], other.observed
 
 
 def _medians(some: Sequence[Json], physics: np.ndarray) -> list[float]:

@@ -57,7 +57,7 @@ def foretold(recipe: Recipe, plan: Plan, gp: GaussianProcess) -> dict[str, Any]:
     inside, notes = within(plan.problem.space, values)
     point = plan.problem.space.to_unit(inside)[None]
     mean, sd = gp.predict(point)
-    sd = np.maximum(sd[0], least_sd(gp))
+    sd = np.maximum(sd, least_sd(gp, mean))[0]
     notes += elsewhere(plan, recipe, values) + _unlearned(gp, point)
     columns = zip(gp.table.names, mean[0].tolist(), sd.tolist(), loo(gp).r2.values(), strict=True)
     return {

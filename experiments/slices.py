@@ -45,7 +45,7 @@ def cut(gp: GaussianProcess, space: Space, values: Mapping[str, Value], name: st
     line = np.tile(point, (len(places), 1))
     line[:, axis] = places
     mean, sd = gp.predict(line)
-    half = NORMAL_95 * np.maximum(sd, least_sd(gp))
+    half = NORMAL_95 * np.maximum(sd, least_sd(gp, mean))
     columns = [dict(zip(gp.table.names, each.T, strict=True)) for each in (mean, mean - half, mean + half)]
     return Slice([space.from_unit(row)[name] for row in line], *columns)
 

@@ -14,7 +14,7 @@ from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH, Space
 from mesoforge.optimize.strategies.sobol import SOBOL
 from mesoforge.optimize.trial import Estimate, Measured, Trial
-from mesoforge.optimize.view import View
+from mesoforge.optimize.view import View, by_logarithm
 from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 from mesoforge.surrogate.validation import least_sd
 
@@ -63,7 +63,8 @@ def training_table(problem: Problem, known: tuple[Trial, ...], reuse: bool = Fal
     outputs, categories = problem.objectives.outputs, problem.space.categories
     shared, sizes = groups(problem, known, reuse), levels(problem.fidelity, known)
     X, Y = points(problem, known), properties(problem, known)
-    table = Table(X, Y, outputs, categories=categories, groups=shared, levels=sizes)
+    logs = by_logarithm(outputs, Y)
+    table = Table(X, Y, outputs, categories=categories, groups=shared, levels=sizes, logs=logs)
     if sizes is not None or len({tuple(trial.values.values()) for trial in known}) == len(known):
         return table
     from mesoforge.surrogate.replicates import with_known_noise
@@ -95,21 +96,27 @@ def estimates(
 
         surrogate = at_level(cast("GaussianProcess", surrogate), level)
     means, sds, least = _foretold(surrogate, point, group)
-    cautious = np.maximum(sds[0], least)
-    pairs = zip(means[0].tolist(), cautious.tolist(), strict=True)
+    cautious = np.maximum(sds, least)
+    pairs = zip(means[0].tolist(), cautious[0].tolist(), strict=True)
     return {name: Estimate(mean, sd) for name, (mean, sd) in zip(problem.objectives.outputs, pairs, strict=True)}
 
 
 def _foretold(surrogate: Surrogate, point: Array, group: int | None) -> tuple[Array, Array, Array]:
-    """Return means and standard deviations (1, m), and what the latter must not fall below (m,)."""
+    """Return means and standard deviations (1, m), and what the latter must not fall below (1, m)."""
     from mesoforge.surrogate.gp import GaussianProcess
-    from mesoforge.surrogate.shared import error_within, predict_within
+    from mesoforge.surrogate.shared import left_out_within, predict_within
 
     groups = surrogate.table.groups
     if not isinstance(surrogate, GaussianProcess) or groups is None or group is None or group not in groups:
-        return *surrogate.predict(point[None]), least_sd(surrogate)
-    within = error_within(surrogate)
-    return *predict_within(surrogate, point[None], group), least_sd(surrogate) if within is None else within
+        mean, sd = surrogate.predict(point[None])
+        return mean, sd, least_sd(surrogate, mean)
+    mean, sd = predict_within(surrogate, point[None], group)
+    within = left_out_within(surrogate)
+    return (
+        mean,
+        sd,
+        least_sd(surrogate, mean) if within is None else within.spread_at(mean, surrogate.table.by_logarithm),
+    )
 
 
 def stand_in(view: View) -> Array:

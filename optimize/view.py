@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,12 @@ from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 if TYPE_CHECKING:
     from mesoforge.surrogate.viability import Viability
 
+PROPORTIONAL = ("tortuosity_factor",)
+"""How the names of properties begin that scatter and err in proportion to themselves: their logarithm is learned.
+
+Of a row left out the log density is higher by 0.04 to 0.1 for tortuosity factors in all of ten campaigns of forty to a
+hundred electrodes at 16 um, and lower for porosity (decision 0025).
+"""
 SAME = 1e-6  # points of the unit cube nearer than this are one point, where the view says nothing else
 VIABLE = 0.5  # probability of success below which nothing is proposed
 
@@ -97,7 +103,8 @@ class View:
         if self.known is not None:
             return self.known
         names, categories = self.objectives.outputs, self.space.categories
-        return Table(self.X, self.Y, names, categories=categories, groups=self.groups)
+        logs = by_logarithm(names, self.Y)
+        return Table(self.X, self.Y, names, categories=categories, groups=self.groups, logs=logs)
 
     def admissible(self, point: Array) -> bool:
         """Whether a point is allowed, new, and success there at least as probable as failure."""
@@ -140,6 +147,13 @@ class Strategy(Protocol):
             NoProposal: The numerics failed.
         """
         ...
+
+
+def by_logarithm(names: Sequence[str], Y: Array) -> tuple[str, ...]:
+    """Return which outputs are learned by their logarithm, of their names and values (n, m): positive ones alone."""
+    return tuple(
+        name for name, y in zip(names, Y.T, strict=True) if name.startswith(PROPORTIONAL) and bool(np.all(y > 0))
+    )
 
 
 def _nearest(point: Array, others: Array) -> float:

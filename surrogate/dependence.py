@@ -37,8 +37,10 @@ def partial_dependence(gp: GaussianProcess, axis: int, seed: int = 0) -> dict[st
     points = np.repeat(_others(gp.table.X.shape[1], seed)[None], len(places), axis=0)
     points[:, :, axis] = places[:, None]
     found = {}
-    for name, model in zip(gp.table.names, gp.models, strict=True):
-        curves = drawn(model, points.reshape(-1, points.shape[-1]), seed).reshape(-1, len(places), OTHERS).mean(axis=2)
+    for column, name in enumerate(gp.table.names):
+        curves = (
+            drawn(gp, column, points.reshape(-1, points.shape[-1]), seed).reshape(-1, len(places), OTHERS).mean(axis=2)
+        )
         found[name] = Dependence(places, curves.mean(axis=0), curves.std(axis=0))
     return found
 

@@ -28,6 +28,7 @@ from mesoforge.surrogate.door import (
     tensor,
 )
 from mesoforge.surrogate.kernel import FIRST_NOISE, LEAST, LEAST_NOISE, NOISE, Effects, Levels
+from mesoforge.surrogate.scale import in_units
 from mesoforge.surrogate.shared import left_out, level_likelihood, shared_likelihood
 from mesoforge.surrogate.table import Array, Groups, Table, check_inputs
 from mesoforge.surrogate.validation import LeaveOneOut, parts, some_rows
@@ -46,6 +47,7 @@ ENOUGH = 1e-6  # relative change of the likelihood at which its search ends; a t
 class GaussianProcess:
     """Independent Gaussian processes of a table's outputs, in double precision; ``models`` are BoTorch's.
 
+    They are processes of the logarithm where the table says so; what is foretold is in the outputs' units all the same.
     ``converged`` is false where no optimum of the likelihood was found and the priors' hyperparameters were kept.
     With a table's known ``noise_variance`` the noise of a new measurement is the mean of those variances. With its
     ``groups`` rows of one group share a part of their errors, and what is foretold is of a new group. With its
@@ -65,22 +67,33 @@ class GaussianProcess:
 
     def predict(self, X: Array) -> tuple[Array, Array]:
         """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d), its noise included."""
-        return self._posterior(X, noise=True)
+        return in_units(*self._posterior(X, noise=True), self.table.by_logarithm)
 
     def latent_sd(self, X: Array) -> Array:
         """Return the standard deviation (k, m) of the noise-free function at X (k, d)."""
-        return self._posterior(X, noise=False)[1]
+        mean, variance = self._posterior(X, noise=False)
+        raised = mean + self.log_noise / 2  # what is expected of a seed, as `expected` has it
+        return in_units(raised, variance, self.table.by_logarithm)[1]
+
+    @property
+    def log_noise(self) -> Array:
+        """The variance (m,) of the logarithm of a new measurement from seed to seed; 0 of other outputs."""
+        if not self.table.logs:
+            return np.zeros(len(self.models))
+        somewhere = np.full((1, self.table.X.shape[1]), 0.5)
+        noisy, exact = (self._posterior(somewhere, noise=noise)[1][0] for noise in (True, False))
+        return np.where(self.table.by_logarithm, noisy - exact, 0.0)
 
     def _posterior(self, X: Array, *, noise: bool) -> tuple[Array, Array]:
         check_inputs(X, self.table.X.shape[1])
         parts = [self._block(block, noise=noise) for block in np.array_split(X, max(1, -(-len(X) // BLOCK)))]
-        return np.vstack([mean for mean, _ in parts]), np.vstack([sd for _, sd in parts])
+        return np.vstack([mean for mean, _ in parts]), np.vstack([variance for _, variance in parts])
 
     def _block(self, X: Array, *, noise: bool) -> tuple[Array, Array]:
-        """Return mean and sd of a few rows: a posterior holds the covariance of all its rows with one another."""
+        """Return mean and variance of a few rows, as learned: a posterior holds the covariance of all its rows."""
         with torch.no_grad(), calm(), min_variance(double_value=TINY**2):  # its own 1e-10 is much in some units
             posterior = self.model.posterior(tensor(X), observation_noise=noise)
-            return posterior.mean.numpy(), posterior.variance.sqrt().numpy()
+            return posterior.mean.numpy(), posterior.variance.numpy()
 
 
 def fit_gp(table: Table, seed: int = 0) -> GaussianProcess:
@@ -104,13 +117,14 @@ def loo(gp: GaussianProcess) -> LeaveOneOut:
     """
     if gp.table.groups is not None or gp.table.levels is not None:
         means, variances = zip(*(left_out(model, gp, parts(gp.table)) for model in gp.models), strict=True)
-        found = (gp.table.Y, np.column_stack(means), np.sqrt(np.column_stack(variances)))
+        foretold = in_units(np.column_stack(means), np.column_stack(variances), gp.table.by_logarithm)
+        found = (gp.table.Y, *foretold)
         return LeaveOneOut(gp.table.names, *(column[_of_level(gp)] for column in found))
     with torch.no_grad(), calm():
         posteriors = [cast("GPyTorchPosterior", efficient_loo_cv(model).posterior) for model in gp.models]
         mean = np.column_stack([posterior.mean.flatten().numpy() for posterior in posteriors])
-        sd = np.column_stack([posterior.variance.sqrt().flatten().numpy() for posterior in posteriors])
-    return LeaveOneOut(gp.table.names, gp.table.Y, mean, sd)
+        variance = np.column_stack([posterior.variance.flatten().numpy() for posterior in posteriors])
+    return LeaveOneOut(gp.table.names, gp.table.Y, *in_units(mean, variance, gp.table.by_logarithm))
 
 
 def _of_level(gp: GaussianProcess) -> npt.NDArray[np.bool_]:
@@ -124,6 +138,7 @@ def save_gp(gp: GaussianProcess, path: Path) -> None:
     arrays |= {"X": gp.table.X, "Y": gp.table.Y, "names": np.array(gp.table.names)}
     arrays |= {"categories": np.array(gp.table.categories, dtype=np.int64)} if gp.table.categories else {}
     optional = {"noise_variance": gp.table.noise_variance, "groups": gp.table.groups, "levels": gp.table.levels}
+    optional |= {"logs": np.array(gp.table.logs) if gp.table.logs else None}
     arrays |= {name: value for name, value in optional.items() if value is not None}
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
@@ -146,6 +161,7 @@ def load_gp(path: Path) -> GaussianProcess:
                 tuple(arrays["categories"].tolist()) if "categories" in arrays else (),
                 arrays.get("groups"),
                 arrays.get("levels"),
+                tuple(arrays["logs"].tolist()) if "logs" in arrays else (),
             )
             return _restored(table, arrays)
     except (OSError, EOFError, KeyError, ValueError, RuntimeError) as error:
@@ -170,19 +186,19 @@ def _model(table: Table, column: int, cheaper: int | None = None) -> SingleTaskG
     if table.levels is not None:
         return _of_levels(table, column, int(table.levels.max()) if cheaper is None else cheaper)
     known = None if table.noise_variance is None else table.noise_variance[:, column]
-    likelihood = None if known is not None else _independent()
+    likelihood, y = None if known is not None else _independent(), table.learned[:, column]
     if table.groups is not None:
-        likelihood = shared_likelihood(table.X, table.Y[:, column], table.groups, known)
+        likelihood = shared_likelihood(table.X, y, table.groups, known)
     return _with_scale(
         SingleTaskGP(
             tensor(table.X),
-            tensor(table.Y[:, [column]]),
+            tensor(y[:, None]),
             train_Yvar=None if known is None or likelihood is not None else tensor(known[:, None]),
             likelihood=likelihood,
             covar_module=Effects(table.X.shape[1], table.categories),
-            outcome_transform=_standardize(table.Y[:, column]),
+            outcome_transform=_standardize(y),
         ),
-        table.Y[:, column],
+        y,
     )
 
 
@@ -214,7 +230,7 @@ def _independent() -> GaussianLikelihood:
 def _of_levels(table: Table, column: int, cheaper: int) -> SingleTaskGP:
     """Return a model whose inputs end with the level; what is asked of it has level 0 appended."""
     levels = cast("Groups", table.levels)
-    X, y = np.column_stack([table.X, levels]), table.Y[:, [column]]
+    X, y = np.column_stack([table.X, levels]), table.learned[:, [column]]
     model = SingleTaskGP(
         tensor(X),
         tensor(y),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mesoforge.surrogate.door import AppendFeatures, SingleTaskGP, Standardize, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess
+from mesoforge.surrogate.scale import Moves
 from mesoforge.surrogate.shared import SharedNoise
 from mesoforge.surrogate.table import Array, Groups, check_inputs
 
@@ -27,30 +28,18 @@ def at_level(gp: GaussianProcess, level: int) -> GaussianProcess:
     return replace(gp, models=models, level=level)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Moves:
-    """What is known of level 0 at k points, ``mean`` (k, m) in the outputs' units, and how it may come to move.
-
-    ``by`` (h, k, m) is by how much one standard deviation of what the i-th of h measurements may give moves the mean at
-    each point: Cov(f_0(x), y_i) / sqrt(Var y_i), given all that was measured and all places that are being measured.
-    """
-
-    mean: Array
-    by: Array
-
-
 def moves(gp: GaussianProcess, X: Array, measured: Array, pending: Array) -> Moves:
-    """Return how measurements would move the means of level 0 at X (k, d).
+    """Return how measurements would move the means of level 0 at X (k, d); they do not wait for what is pending.
 
     Args:
-        gp: of a table with levels.
+        gp: of a table with levels, foretelling level 0.
         X: points of the unit cube.
         measured: rows (h, d + 1) of points and levels, each of which might be measured alone.
         pending: rows (p, d + 1) that are being measured: their values are open, not what they will be worth.
     """
     check_inputs(X, gp.table.X.shape[1])
-    found = [_moves(model, _aimed(X), tensor(measured), tensor(pending)) for model in gp.models]
-    return Moves(np.column_stack([mean for mean, _ in found]), np.stack([by for _, by in found], axis=-1))
+    by = [_moves(model, _aimed(X), tensor(measured), tensor(pending)) for model in gp.models]
+    return Moves(gp.predict(X)[0], np.stack(by, axis=-1), gp.table.by_logarithm)
 
 
 def with_level(X: Array, levels: Groups) -> Array:
@@ -62,29 +51,23 @@ def _aimed(X: Array) -> Tensor:
     return tensor(with_level(X, np.zeros(len(X), dtype=np.int64)))
 
 
-def _moves(model: SingleTaskGP, X: Tensor, measured: Tensor, pending: Tensor) -> tuple[Array, Array]:
-    """Return mean (k,) and moves (h, k) of one output; the mean does not wait for what is pending, the moves do."""
+def _moves(model: SingleTaskGP, X: Tensor, measured: Tensor, pending: Tensor) -> Array:
+    """Return moves (h, k) of one output, as it is learned."""
     with torch.no_grad(), calm():
         known, count = torch.cat([model.train_inputs[0], pending]), len(model.train_inputs[0])
         noise = cast("SharedNoise", model.likelihood.noise_covar)
         own = noise.variances(known)
         A = _covariance(model, known, known) + torch.diag(own)
         A[:count, :count] += noise.rows() - torch.diag(own[:count])
-        pull = torch.linalg.solve(A[:count, :count], model.train_targets - model.mean_module.constant)
-        mean = model.mean_module.constant + _covariance(model, X, known[:count]) @ pull
         to_known = _covariance(model, measured, known)
         solved = torch.linalg.solve(A, to_known.T)
         between = _covariance(model, measured, X) - solved.T @ _covariance(model, known, X)
         variance = model.covar_module(measured, diag=True) + noise.variances(measured) - (to_known * solved.T).sum(-1)
-        return _in_units(model, mean, between / torch.sqrt(torch.clamp(variance, min=TINY)).unsqueeze(-1))
+        scale = cast("Standardize", model.outcome_transform).stdvs.flatten()
+        by: Tensor = between / torch.sqrt(torch.clamp(variance, min=TINY)).unsqueeze(-1) * scale
+        return by.numpy()
 
 
 def _covariance(model: SingleTaskGP, one: Tensor, other: Tensor) -> Tensor:
     found: Tensor = model.covar_module(one, other).to_dense()
     return found
-
-
-def _in_units(model: SingleTaskGP, mean: Tensor, by: Tensor) -> tuple[Array, Array]:
-    standardize = cast("Standardize", model.outcome_transform)
-    scale = standardize.stdvs.flatten()
-    return (mean * scale + standardize.means.flatten()).numpy(), (by * scale).numpy()

@@ -11,6 +11,7 @@ import torch
 
 from mesoforge.surrogate.door import GPyTorchPosterior, SingleTaskGP, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess
+from mesoforge.surrogate.scale import Moves
 from mesoforge.surrogate.table import Array, Table
 from mesoforge.surrogate.validation import conditions
 
@@ -40,10 +41,11 @@ def pooled_variance(table: Table, slurries: Sequence[int] | None = None) -> tupl
 def with_known_noise(table: Table, slurries: Sequence[int] | None = None) -> Table:
     """Return the table with the noise that its replicates show, where these are enough and do vary.
 
-    Each row has the pooled variance s^2, which says of the mean of n replicates s^2 / n; nothing is ever 0.
+    Each row has the pooled variance s^2, which says of the mean of n replicates s^2 / n; nothing is ever 0. Of an
+    output that is learned by its logarithm it is that of the logarithm.
     """
-    variance, freedom = pooled_variance(table, slurries)
-    variance = np.where(variance > LEAST * table.Y.var(axis=0), variance, 0.0)
+    variance, freedom = pooled_variance(replace(table, Y=table.learned, logs=()), slurries)
+    variance = np.where(variance > LEAST * table.learned.var(axis=0), variance, 0.0)
     if freedom < ENOUGH or not bool(np.all(variance > 0)):
         return table
     return replace(table, noise_variance=np.tile(variance, (len(table), 1)))
@@ -72,28 +74,26 @@ def worth_repeating(
         pending: points (p, d) that are being measured: they will tell, but not yet what.
     """
     X, running = np.vstack([known, point]), np.zeros((0, len(point))) if pending is None else pending
-    means, moves = zip(*(_moves(model, X, running) for model in gp.models), strict=True)
-    mean, move = np.column_stack(means), np.stack(moves, axis=-1)  # (k + 1, m) and (k + 1, k + 1, m): by measured place
-    normal = np.random.default_rng(0).standard_normal((draws, 1, mean.shape[1]))
+    moves = Moves(
+        gp.predict(X)[0], np.stack([_moves(model, X, running) for model in gp.models], axis=-1), gp.table.by_logarithm
+    )
+    normal = np.random.default_rng(0).standard_normal((draws, 1, moves.mean.shape[1]))
     normal = np.vstack([normal, -normal])
-    gains = [_gain(mean, move[place], normal, worth) for place in range(len(X))]
+    before = worth(moves.mean[None])[0]
+    gains = [float(worth(moves.after(place, range(len(X)), normal)).mean() - before) for place in range(len(X))]
     best = int(np.argmax(gains[:-1]))
-    return best if gains[best] > max(gains[-1], DUST * float(np.ptp(worth(mean[:, None])))) else None
+    return best if gains[best] > max(gains[-1], DUST * float(np.ptp(worth(moves.mean[:, None])))) else None
 
 
-def _gain(mean: Array, move: Array, normal: Array, worth: Callable[[Array], Array]) -> float:
-    return float(worth(mean + move * normal).mean() - worth(mean[None])[0])
-
-
-def _moves(model: SingleTaskGP, X: Array, pending: Array) -> tuple[Array, Array]:
-    """Return the mean (k,), and by how much one standard deviation of a measurement at i moves j, (i, j)."""
+def _moves(model: SingleTaskGP, X: Array, pending: Array) -> Array:
+    """Return by how much one standard deviation of a measurement at i moves the mean at j, (i, j), as it is learned."""
     with torch.no_grad(), calm():
         posterior = cast("GPyTorchPosterior", model.posterior(tensor(np.vstack([pending, X]))))
         noisy = cast("GPyTorchPosterior", model.posterior(tensor(np.vstack([pending, X])), observation_noise=True))
         covariance = posterior.distribution.covariance_matrix.numpy()
         noise = noisy.variance.flatten().numpy() - posterior.variance.flatten().numpy()
-        mean = posterior.mean.flatten().numpy()
     first = len(pending)
     across, rest = covariance[:first, first:], covariance[first:, first:]
     rest = rest - across.T @ np.linalg.solve(covariance[:first, :first] + np.diag(noise[:first]), across)
-    return mean[first:], rest / np.sqrt(np.diag(rest) + noise[first:])[:, None]
+    by: Array = rest / np.sqrt(np.diag(rest) + noise[first:])[:, None]
+    return by

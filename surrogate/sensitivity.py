@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mesoforge.errors import InputError
-from mesoforge.surrogate.door import GPyTorchPosterior, SingleTaskGP, calm, tensor
+from mesoforge.surrogate.door import GPyTorchPosterior, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess
 from mesoforge.surrogate.table import Array
 
@@ -43,7 +43,7 @@ def sobol_indices(gp: GaussianProcess, seed: int = 0) -> dict[str, Indices]:
     """
     inputs = gp.table.X.shape[1]
     points = _design(inputs, seed)
-    return {name: _indices(model, points, inputs, seed) for name, model in zip(gp.table.names, gp.models, strict=True)}
+    return {name: _indices(drawn(gp, column, points, seed), inputs) for column, name in enumerate(gp.table.names)}
 
 
 def _design(inputs: int, seed: int) -> Array:
@@ -56,8 +56,8 @@ def _design(inputs: int, seed: int) -> Array:
     return np.vstack([first, second, *mixed])
 
 
-def _indices(model: SingleTaskGP, points: Array, inputs: int, seed: int) -> Indices:
-    curves = drawn(model, points, seed).reshape(DRAWS, inputs + 2, BASE)
+def _indices(drawn: Array, inputs: int) -> Indices:
+    curves = drawn.reshape(DRAWS, inputs + 2, BASE)
     a, b, mixed = curves[:, 0], curves[:, 1], curves[:, 2:]
     variance = curves[:, :2].reshape(DRAWS, -1).var(axis=1)[:, None]
     if not bool(np.all(variance > 0)):
@@ -68,10 +68,10 @@ def _indices(model: SingleTaskGP, points: Array, inputs: int, seed: int) -> Indi
     return Indices(first.mean(axis=0), first.std(axis=0), total.mean(axis=0), total.std(axis=0))
 
 
-def drawn(model: SingleTaskGP, points: Array, seed: int) -> Array:
-    """Return functions drawn from the noise-free posterior at the points, (DRAWS, k); the same seed draws the same."""
+def drawn(gp: GaussianProcess, column: int, points: Array, seed: int) -> Array:
+    """Return functions drawn from an output's noise-free posterior at points, (DRAWS, k); a seed draws the same."""
     with torch.no_grad(), calm(seed):
-        posterior = cast("GPyTorchPosterior", model.posterior(tensor(points)))
+        posterior = cast("GPyTorchPosterior", gp.models[column].posterior(tensor(points)))
         mean = posterior.mean.flatten().numpy()
         covariance = posterior.distribution.covariance_matrix.numpy()
     # The covariance has far less rank than points: its eigenvectors serve where a Cholesky factor would not exist.
@@ -80,4 +80,5 @@ def drawn(model: SingleTaskGP, points: Array, seed: int) -> Array:
         raise InputError("a posterior holds numbers that are not finite: look for extreme values in the training table")
     kept = values > values.max(initial=0) * 1e-12
     normal = np.random.default_rng(seed).standard_normal((DRAWS, int(kept.sum())))
-    return np.asarray(mean + normal * np.sqrt(values[kept]) @ vectors[:, kept].T)
+    found = mean + normal * np.sqrt(values[kept]) @ vectors[:, kept].T
+    return np.asarray(np.exp(found + gp.log_noise[column] / 2) if gp.table.by_logarithm[column] else found)

@@ -23,7 +23,9 @@ from mesoforge.surrogate.door import (
     tensor,
 )
 from mesoforge.surrogate.kernel import FIRST_NOISE, LEAST_NOISE, NOISE, NOISE_OF_FEW
+from mesoforge.surrogate.scale import in_units
 from mesoforge.surrogate.table import Array, Groups
+from mesoforge.surrogate.validation import LeaveOneOut
 
 if TYPE_CHECKING:
     from mesoforge.surrogate.gp import GaussianProcess
@@ -110,8 +112,8 @@ def level_likelihood(X: Array, groups: Groups | None, cheaper: int) -> GaussianL
 
 def predict_within(gp: GaussianProcess, X: Array, group: int) -> tuple[Array, Array]:
     """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d) that is of a known group."""
-    means, sds = zip(*(_predicted(model, _learned(model, gp), X, group) for model in gp.models), strict=True)
-    return np.column_stack(means), np.column_stack(sds)
+    means, variances = zip(*(_predicted(model, _learned(model, gp), X, group) for model in gp.models), strict=True)
+    return in_units(np.column_stack(means), np.column_stack(variances), gp.table.by_logarithm)
 
 
 def telling(gp: GaussianProcess, X: Array, group: int, pending: tuple[Array, Groups] | None = None) -> Array:
@@ -130,20 +132,21 @@ def telling(gp: GaussianProcess, X: Array, group: int, pending: tuple[Array, Gro
     return np.asarray(np.clip(np.mean(ratios, axis=0), LEAST_TOLD, 1.0))
 
 
-def error_within(gp: GaussianProcess) -> Array | None:
-    """Return the root mean square error (m,) of rows foretold with others of their group; none where these are few."""
+def left_out_within(gp: GaussianProcess) -> LeaveOneOut | None:
+    """Return rows as foretold with others of their group, of groups of several; none where these are few."""
     groups = cast("Groups", gp.table.groups)
     _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
     rows = counts[which.reshape(-1)] > 1
     if rows.sum() < ENOUGH:
         return None
     alone = np.arange(len(groups))
-    means = np.column_stack([left_out(model, gp, alone)[0] for model in gp.models])
-    return np.asarray(np.sqrt(np.mean((gp.table.Y - means)[rows] ** 2, axis=0)))
+    means, variances = zip(*(left_out(model, gp, alone) for model in gp.models), strict=True)
+    mean, sd = in_units(np.column_stack(means), np.column_stack(variances), gp.table.by_logarithm)
+    return LeaveOneOut(gp.table.names, gp.table.Y[rows], mean[rows], sd[rows])
 
 
 def left_out(model: SingleTaskGP, gp: GaussianProcess, parts: Groups) -> tuple[Array, Array]:
-    """Return mean (n,) and variance (n,) of each row, in the output's unit, from all rows of other ``parts`` (n,).
+    """Return mean (n,) and variance (n,) of each row, of the output as learned, from rows of other ``parts`` (n,).
 
     Formula: of a part G, y_G - (A^-1_GG)^-1 (A^-1 y)_G and (A^-1_GG)^-1, with A the covariance of what was measured.
     """
@@ -156,7 +159,7 @@ def left_out(model: SingleTaskGP, gp: GaussianProcess, parts: Groups) -> tuple[A
             rows = torch.as_tensor(np.flatnonzero(parts == part))
             own = torch.linalg.inv(inverse[rows][:, rows])
             mean[rows], variance[rows] = known.y[rows] - own @ pull[rows], torch.diagonal(own)
-        return _in_units(model, mean, variance)
+        return _unstandardized(model, mean, variance)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -204,8 +207,7 @@ def _predicted(model: SingleTaskGP, known: _Learned, X: Array, group: int) -> tu
         _, of_y, prior = _across(model, known, X, group)
         solved = torch.linalg.solve(known.covariance, of_y.T)
         variance = prior + _noise(model).total - (of_y * solved.T).sum(-1)
-        mean, variance_in_units = _in_units(model, solved.T @ known.y, variance)
-        return mean, np.sqrt(variance_in_units)
+        return _unstandardized(model, solved.T @ known.y, variance)
 
 
 def _telling(model: SingleTaskGP, known: _Learned, X: Array, group: int) -> Array:
@@ -224,7 +226,7 @@ def _noise(model: SingleTaskGP) -> SharedNoise:
     return cast("SharedNoise", model.likelihood.noise_covar)
 
 
-def _in_units(model: SingleTaskGP, mean: Tensor, variance: Tensor) -> tuple[Array, Array]:
+def _unstandardized(model: SingleTaskGP, mean: Tensor, variance: Tensor) -> tuple[Array, Array]:
     standardize = cast("Standardize", model.outcome_transform)
     scale = standardize.stdvs.flatten()
     moved = (mean + model.mean_module.constant) * scale + standardize.means.flatten()

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from mesoforge.surrogate.door import GPyTorchPosterior, SingleTaskGP, calm, tensor
+from mesoforge.surrogate.door import GPyTorchPosterior, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess
 from mesoforge.surrogate.table import Array, check_inputs
 
@@ -46,20 +46,29 @@ def shifts(gp: GaussianProcess, X: Array, Y: Array, sds: Array) -> dict[str, Shi
     """
     check_inputs(X, gp.table.X.shape[1])
     found = {}
-    for column, (name, model) in enumerate(zip(gp.table.names, gp.models, strict=True)):
+    for column, name in enumerate(gp.table.names):
         known = np.isfinite(Y[:, column])
         if known.any():
             spread = float(gp.table.Y[:, column].std()) or 1.0
-            found[name] = _shift(model, X[known], Y[known, column], sds[known, column], spread)
+            found[name] = _shift(_foretold(gp, column, X[known]), Y[known, column], sds[known, column], spread)
     return found
 
 
-def _shift(model: SingleTaskGP, X: Array, y: Array, sds: Array, spread: float) -> Shift:
+def _foretold(gp: GaussianProcess, column: int, X: Array) -> tuple[Array, Array, Array]:
+    """Return mean (k,) and covariance (k, k) of means over seeds of an output, and the variance (k,) of one seed."""
     with torch.no_grad(), calm():
-        posterior = cast("GPyTorchPosterior", model.posterior(tensor(X)))
+        posterior = cast("GPyTorchPosterior", gp.models[column].posterior(tensor(X)))
         mean, covariance = posterior.mean.flatten().numpy(), posterior.distribution.covariance_matrix.numpy()
-        noisy = cast("GPyTorchPosterior", model.posterior(tensor(X), observation_noise=True))
-        seed = noisy.variance.flatten().numpy() - np.diag(covariance)
+        noisy = cast("GPyTorchPosterior", gp.models[column].posterior(tensor(X), observation_noise=True))
+        total = noisy.variance.flatten().numpy()
+    if gp.table.by_logarithm[column]:
+        mean = np.exp(mean + total / 2)
+        covariance, total = np.outer(mean, mean) * np.expm1(covariance), mean**2 * np.expm1(total)
+    return mean, covariance, total - np.diag(covariance)
+
+
+def _shift(foretold: tuple[Array, Array, Array], y: Array, sds: Array, spread: float) -> Shift:
+    mean, covariance, seed = foretold
     own = np.where(np.isfinite(sds), sds**2, seed) + (LEAST_SD * spread) ** 2
     inverse = np.linalg.inv(covariance + np.diag(own))
     residual = y - mean

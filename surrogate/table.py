@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mesoforge.errors import InputError
 
 Array: TypeAlias = npt.NDArray[np.float64]
+Which: TypeAlias = npt.NDArray[np.bool_]
 Groups: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -24,9 +25,12 @@ class Table:
     ``categories`` (d,) holds the number of choices of each input, which share [0, 1] in equal parts; 0 for a number.
     ``groups`` (n,) are whole numbers: rows of one group share an error, as electrodes of one slurry do.
     ``levels`` (n,) are whole numbers from 0: at 0 is what is to be foretold, at 1 and on cheaper likenesses of it.
+    ``logs`` names outputs, all positive, of which a Gaussian process learns the logarithm: those that scatter and err
+    in proportion to what they are. Their ``noise_variance`` is that of the logarithm.
 
     Raises:
-        InputError: Shapes disagree, a number is not finite, X leaves the unit cube, or a variance is not positive.
+        InputError: Shapes disagree, a number is not finite, X leaves the unit cube, a variance is not positive, or an
+            output that is to be learned by its logarithm is unknown or not positive.
     """
 
     X: Array
@@ -36,6 +40,7 @@ class Table:
     categories: tuple[int, ...] = ()
     groups: Groups | None = None
     levels: Groups | None = None
+    logs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -46,7 +51,19 @@ class Table:
         return len(self.X)
 
     @property
-    def aimed(self) -> npt.NDArray[np.bool_]:
+    def by_logarithm(self) -> Which:
+        """Which outputs (m,) are learned by their logarithm."""
+        return np.isin(self.names, self.logs)
+
+    @property
+    def learned(self) -> Array:
+        """Y (n, m) as the processes learn it: the logarithm where it is asked for."""
+        found = self.Y.copy()
+        found[:, self.by_logarithm] = np.log(found[:, self.by_logarithm])
+        return found
+
+    @property
+    def aimed(self) -> Which:
         """Which rows (n,) are of what is to be foretold, and of no likeness of it."""
         return np.ones(len(self.X), dtype=bool) if self.levels is None else self.levels == 0
 
@@ -139,3 +156,9 @@ def _check_numbers(table: Table) -> None:
             f"noise_variance has shape {variance.shape} or is not positive, but positive numbers of shape "
             f"{table.Y.shape} were due: pool the variance of few replicates, and never give 0"
         )
+    for name in table.logs:
+        if name not in table.names:
+            raise InputError(f"the logarithm of {name} came, but {', '.join(table.names)} are outputs: choose of these")
+        least = float(table.Y[:, table.names.index(name)].min())
+        if least <= 0:
+            raise InputError(f"{name} is to be learned by its logarithm, but {least:g} came: give positive values")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mesoforge.errors import InputError
-from mesoforge.surrogate.table import Array, Builder, Groups, Surrogate, Table
+from mesoforge.surrogate.table import Array, Builder, Groups, Surrogate, Table, Which
 
 LEAST_GROUPS = 5  # below, rows are left out one by one: to leave out a slurry would leave out next to all
 NORMAL_95 = 1.959964  # half width of the central 95 % of a normal distribution, in standard deviations
@@ -47,12 +47,17 @@ class LeaveOneOut:
         """Root mean square error of the predictions by output, (m,), in the outputs' units."""
         return np.asarray(np.sqrt(np.mean((self.measured - self.mean) ** 2, axis=0)))
 
+    def spread_at(self, mean: Array, logs: Which) -> Array:
+        """Return by how much predictions (k, m) err, (k, m): as these; in proportion to themselves where ``logs``."""
+        sizes = np.where(logs, self.mean, 1.0), np.where(logs, mean, 1.0)
+        return np.asarray(sizes[1] * np.sqrt(np.mean(((self.measured - self.mean) / sizes[0]) ** 2, axis=0)))
+
     def _named(self, values: Iterable[float]) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.names, values, strict=True)}
 
 
-def least_sd(surrogate: Surrogate) -> Array:
-    """Return what the sd of a new measurement must not fall below, by output, (m,): the leave-one-out error.
+def least_sd(surrogate: Surrogate, mean: Array) -> Array:
+    """Return what the sd of new measurements must not fall below, (k, m), at means (k, m): the leave-one-out error.
 
     From a dozen rows the likelihood may take noise for signal; at a point that was measured once, a Gaussian process is
     then far too sure of what a second measurement with another seed will give. Zero for surrogates of other kinds.
@@ -60,8 +65,8 @@ def least_sd(surrogate: Surrogate) -> Array:
     from mesoforge.surrogate.gp import GaussianProcess, loo
 
     if isinstance(surrogate, GaussianProcess):
-        return loo(surrogate).rmse
-    return np.zeros(surrogate.table.Y.shape[1])
+        return loo(surrogate).spread_at(mean, surrogate.table.by_logarithm)
+    return np.zeros_like(mean)
 
 
 def loo_by_refits(table: Table, build: Builder) -> LeaveOneOut:

@@ -21,6 +21,7 @@ from mesoforge.optimize.trial import Origin
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.door import NUMERICS, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
+from mesoforge.surrogate.scale import expected
 from mesoforge.surrogate.table import Array
 
 Objective = TypeVar("Objective", bound=Any)
@@ -259,14 +260,14 @@ def _viable(inner: AcquisitionFunction, viability: Viability) -> AcquisitionFunc
 def _feasibility(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:
     from botorch.acquisition.logei import qLogProbabilityOfFeasibility
 
-    return qLogProbabilityOfFeasibility(gp.model, _limits(view) or [], sampler=sampler, X_pending=_pending(view))
+    return qLogProbabilityOfFeasibility(gp.model, _limits(gp, view) or [], sampler=sampler, X_pending=_pending(view))
 
 
 def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
     from botorch.acquisition.objective import GenericMCObjective
 
-    scores = _scores(view)
+    scores = _scores(gp, view)
     single = len(view.objectives.outputs) == 1
 
     def followed(samples: Tensor, X: Tensor | None = None) -> Tensor:
@@ -279,7 +280,7 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
         sampler=sampler,
         objective=_unchecked(GenericMCObjective(followed)),
         X_pending=_pending(view),
-        constraints=_limits(view),
+        constraints=_limits(gp, view),
         prune_baseline=view.tolerances is None,
     )
 
@@ -313,9 +314,9 @@ def _hypervolume_improvement(gp: GaussianProcess, view: View, sampler: MCSampler
         tensor(view.reference),
         _contenders(gp, view) if many else tensor(view.X),
         sampler=sampler,
-        objective=_unchecked(GenericMCMultiOutputObjective(_mean_scores(view))),
+        objective=_unchecked(GenericMCMultiOutputObjective(_mean_scores(gp, view))),
         X_pending=_pending(view),
-        constraints=_limits(view),
+        constraints=_limits(gp, view),
         prune_baseline=view.tolerances is None and not many,
     )
 
@@ -332,8 +333,8 @@ def _contenders(gp: GaussianProcess, view: View) -> Tensor:
         gp.model,
         tensor(view.X),
         tensor(view.reference),
-        objective=_unchecked(GenericMCMultiOutputObjective(_mean_scores(view))),
-        constraints=_limits(view),
+        objective=_unchecked(GenericMCMultiOutputObjective(_mean_scores(gp, view))),
+        constraints=_limits(gp, view),
         num_samples=FEW_SAMPLES,
     )
     return found if len(found) else tensor(view.X)
@@ -347,23 +348,26 @@ def _random_scalarization(gp: GaussianProcess, view: View, sampler: MCSampler) -
         gp.model,
         tensor(view.X),
         sampler=sampler,
-        objective=_unchecked(GenericMCMultiOutputObjective(_mean_scores(view))),
+        objective=_unchecked(GenericMCMultiOutputObjective(_mean_scores(gp, view))),
         X_pending=_pending(view),
-        constraints=_limits(view),
+        constraints=_limits(gp, view),
         prune_baseline=view.tolerances is None,
     )
 
 
-def _scores(view: View) -> Callable[[Tensor, Tensor | None], Tensor]:
+def _scores(gp: GaussianProcess, view: View) -> Callable[[Tensor, Tensor | None], Tensor]:
+    means = expected(gp)
+
     def scores(samples: Tensor, X: Tensor | None = None) -> Tensor:  # noqa: ARG001
-        columns = [one.score(samples[..., column]) for column, one in enumerate(view.objectives.each)]
+        outputs = means(samples)
+        columns = [one.score(outputs[..., column]) for column, one in enumerate(view.objectives.each)]
         return torch.stack(columns, dim=-1)
 
     return scores
 
 
-def _mean_scores(view: View) -> Callable[[Tensor, Tensor | None], Tensor]:
-    scores = _scores(view)
+def _mean_scores(gp: GaussianProcess, view: View) -> Callable[[Tensor, Tensor | None], Tensor]:
+    scores = _scores(gp, view)
 
     def mean_scores(samples: Tensor, X: Tensor | None = None) -> Tensor:
         return torch.stack([_averaged(column, view) for column in scores(samples, X).unbind(-1)], dim=-1)
@@ -377,17 +381,17 @@ def _unchecked(objective: Objective) -> Objective:
     return objective
 
 
-def _limits(view: View) -> list[Callable[[Tensor], Tensor]] | None:
+def _limits(gp: GaussianProcess, view: View) -> list[Callable[[Tensor], Tensor]] | None:
     """Return what BoTorch takes as constraints, negative where kept, in standard deviations of what was measured."""
-    spread = view.Y.std(axis=0)
+    spread, means = view.Y.std(axis=0), expected(gp)
     made: list[Callable[[Tensor], Tensor]] = []
     for one in view.objectives.limits.each:
         column = view.objectives.outputs.index(one.name)
         scale = float(spread[column]) or 1.0
         if np.isfinite(one.low):
-            made.append(lambda y, c=column, low=one.low, s=scale: _averaged((low - y[..., c]) / s, view))  # type: ignore[misc]
+            made.append(lambda y, c=column, low=one.low, s=scale: _averaged((low - means(y)[..., c]) / s, view))  # type: ignore[misc]
         if np.isfinite(one.high):
-            made.append(lambda y, c=column, high=one.high, s=scale: _averaged((y[..., c] - high) / s, view))  # type: ignore[misc]
+            made.append(lambda y, c=column, high=one.high, s=scale: _averaged((means(y)[..., c] - high) / s, view))  # type: ignore[misc]
     return made or None
 
 

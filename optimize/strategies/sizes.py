@@ -10,7 +10,8 @@ from mesoforge.optimize.fidelity import Offers
 from mesoforge.optimize.pareto import best_first
 from mesoforge.optimize.view import View
 from mesoforge.surrogate.gp import GaussianProcess
-from mesoforge.surrogate.likeness import Moves, moves, with_level
+from mesoforge.surrogate.likeness import moves, with_level
+from mesoforge.surrogate.scale import Moves
 from mesoforge.surrogate.table import Array
 
 CANDIDATES = 4
@@ -38,8 +39,8 @@ class _Outlook:
         At the target it joins what counts; at a cheaper level it only tells more of what it would be worth there.
         """
         rows = [*range(self.known), self.known + candidate]
-        mean, move = self.moves.mean[rows], self.moves.by[candidate * self.levels + level][rows]
-        after = mean + move * _normal(mean.shape[1], self.view)
+        mean = self.moves.mean[rows]
+        after = self.moves.after(candidate * self.levels + level, rows, _normal(mean.shape[1], self.view))
         alone = mean[[*range(self.known), 0]]
         *worth, joined, before = self.view.worth(np.concatenate([after, mean[None], alone[None]])).tolist()
         return float(np.mean(worth) - (joined if level else before))

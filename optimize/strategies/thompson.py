@@ -16,6 +16,7 @@ from mesoforge.optimize.trial import Origin
 from mesoforge.optimize.view import NoProposal, View
 from mesoforge.surrogate.door import NUMERICS, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
+from mesoforge.surrogate.scale import expected
 from mesoforge.surrogate.table import Array
 
 Rows: TypeAlias = npt.NDArray[np.intp]
@@ -80,7 +81,7 @@ def _drawn(gp: GaussianProcess, points: Array, seed: int) -> Array:
     """Return outputs (n, k) drawn jointly at points (n, d) of the cube."""
     with torch.no_grad(), calm(seed):
         posterior = gp.model.posterior(tensor(points))
-        return np.asarray(posterior.rsample(torch.Size([1]))[0].numpy())
+        return np.asarray(expected(gp)(posterior.rsample(torch.Size([1]))[0]).numpy())
 
 
 def _order(drawn: Array, view: View) -> list[int]:

@@ -157,6 +157,13 @@ def test_pareto_and_hypervolume_and_best_are_of_feasible_trials(tmp_path: Path) 
     assert running.confirmed()[0].mean[1] <= 0.31
 
 
+def test_a_limit_that_few_trials_just_keep_is_followed_without_a_word(tmp_path: Path) -> None:
+    tight = Objectives.from_mapping({"porosity": "maximize"}, {"tortuosity": {"at_most": 1.25}})
+    running = campaign(problem(Budget(8, 3, 0), objectives=tight), tmp_path / "j", "botorch", fit_gp)
+    run_sequentially(running, measure)  # a warning would be an error here
+    assert min(truth(trial.values)["tortuosity"] for trial in running.trials[8:]) < 1.26
+
+
 def test_a_journal_with_limits_resumes_and_refuses_others(tmp_path: Path) -> None:
     running = campaign(problem(BUDGET, objectives=LIMITED), tmp_path / "j")
     run_sequentially(running, measure)
