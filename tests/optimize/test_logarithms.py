@@ -43,8 +43,8 @@ def learned(running: Campaign) -> GaussianProcess:
     return fit_gp(training_table(running.problem, running.measured))
 
 
-def test_positive_tortuosity_factors_and_nothing_else_are_learned_by_their_logarithm() -> None:
-    names = ("porosity", TAU, "tortuosity_factor_x", "thickness")
+def test_positive_measures_of_transport_and_nothing_else_are_learned_by_their_logarithm() -> None:
+    names = ("porosity", TAU, "electronic_conductivity_z", "thickness")
     Y = np.array([[0.3, 2.0, 2.0, 80.0], [0.4, 3.0, 0.0, 90.0]])
     assert by_logarithm(names, Y) == (TAU,)
 
