@@ -81,7 +81,7 @@ def _matern(X: Array, y: Array) -> SingleTaskGP:
     return model
 
 
-def by_logarithm(*names: str) -> Builder:
+def learning_logarithms(*names: str) -> Builder:
     """Return what fits the surrogate of campaigns, to the logarithms of some outputs."""
     return lambda table: fit_gp(replace(table, logs=names))
 
@@ -139,9 +139,9 @@ def main() -> None:
     print(f"| published | {' | '.join(f'{value:.3f}' for value in PUBLISHED)} | |", flush=True)
     builders: dict[str, Builder] = {
         "plain Matern": fit_matern,
-        "of campaigns": by_logarithm("tliq", "tsol"),
+        "of campaigns": learning_logarithms("tliq", "tsol"),
         "without logarithms": fit_gp,
-        "all by logarithms": by_logarithm(*OUTPUTS),
+        "all by logarithms": learning_logarithms(*OUTPUTS),
     }
     found: dict[str, LeaveOneOut] = {}
     for name, build in builders.items():

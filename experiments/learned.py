@@ -167,11 +167,10 @@ def _same(one: Value | None, other: Value) -> bool:
 
 
 def _unlearned(gp: GaussianProcess, point: np.ndarray) -> list[str]:
-    spread = gp.table.Y.std(axis=0)
     return [
         f"little was learned of {name} near this recipe: simulate it, or some like it."
-        for name, sd, all_of_it in zip(gp.table.names, gp.latent_sd(point)[0], spread, strict=True)
-        if sd > LITTLE * all_of_it > 0
+        for name, share in zip(gp.table.names, gp.unlearned(point)[0], strict=True)
+        if LITTLE < share < np.inf
     ]
 
 

@@ -14,7 +14,7 @@ from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH, Space
 from mesoforge.optimize.strategies.sobol import SOBOL
 from mesoforge.optimize.trial import Estimate, Measured, Trial
-from mesoforge.optimize.view import View, by_logarithm
+from mesoforge.optimize.view import View, logs_of
 from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 from mesoforge.surrogate.validation import least_sd
 
@@ -63,7 +63,7 @@ def training_table(problem: Problem, known: tuple[Trial, ...], reuse: bool = Fal
     outputs, categories = problem.objectives.outputs, problem.space.categories
     shared, sizes = groups(problem, known, reuse), levels(problem.fidelity, known)
     X, Y = points(problem, known), properties(problem, known)
-    logs = by_logarithm(outputs, Y)
+    logs = logs_of(outputs, Y)
     table = Table(X, Y, outputs, categories=categories, groups=shared, levels=sizes, logs=logs)
     if sizes is not None or len({tuple(trial.values.values()) for trial in known}) == len(known):
         return table
@@ -112,11 +112,8 @@ def _foretold(surrogate: Surrogate, point: Array, group: int | None) -> tuple[Ar
         return mean, sd, least_sd(surrogate, mean)
     mean, sd = predict_within(surrogate, point[None], group)
     within = left_out_within(surrogate)
-    return (
-        mean,
-        sd,
-        least_sd(surrogate, mean) if within is None else within.spread_at(mean, surrogate.table.by_logarithm),
-    )
+    least = least_sd(surrogate, mean) if within is None else within.spread_at(mean, surrogate.table.logged)
+    return mean, sd, least
 
 
 def stand_in(view: View) -> Array:

@@ -18,10 +18,11 @@ from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 if TYPE_CHECKING:
     from mesoforge.surrogate.viability import Viability
 
-PROPORTIONAL = ("tortuosity_factor", "macmullin_number", "electronic_conductivity", "cbd_hindrance")
+PROPORTIONAL = ("tortuosity_factor", "macmullin_number", "cbd_hindrance")
 """How the names of properties begin that scatter and err in proportion to themselves: their logarithm is learned.
 
-They are what transport takes; rows left out are foretold with a higher density so, and no better of most else (0025).
+They resist transport, and never are near 0; rows left out are foretold with a higher density so, and no better of most
+else (decision 0025).
 """
 SAME = 1e-6  # points of the unit cube nearer than this are one point, where the view says nothing else
 VIABLE = 0.5  # probability of success below which nothing is proposed
@@ -102,7 +103,7 @@ class View:
         if self.known is not None:
             return self.known
         names, categories = self.objectives.outputs, self.space.categories
-        logs = by_logarithm(names, self.Y)
+        logs = logs_of(names, self.Y)
         return Table(self.X, self.Y, names, categories=categories, groups=self.groups, logs=logs)
 
     def admissible(self, point: Array) -> bool:
@@ -148,7 +149,7 @@ class Strategy(Protocol):
         ...
 
 
-def by_logarithm(names: Sequence[str], Y: Array) -> tuple[str, ...]:
+def logs_of(names: Sequence[str], Y: Array) -> tuple[str, ...]:
     """Return which outputs are learned by their logarithm, of their names and values (n, m): positive ones alone."""
     return tuple(
         name for name, y in zip(names, Y.T, strict=True) if name.startswith(PROPORTIONAL) and bool(np.all(y > 0))

@@ -36,13 +36,12 @@ def partial_dependence(gp: GaussianProcess, axis: int, seed: int = 0) -> dict[st
     places = _places(gp, axis)
     points = np.repeat(_others(gp.table.X.shape[1], seed)[None], len(places), axis=0)
     points[:, :, axis] = places[:, None]
-    found = {}
-    for column, name in enumerate(gp.table.names):
-        curves = (
-            drawn(gp, column, points.reshape(-1, points.shape[-1]), seed).reshape(-1, len(places), OTHERS).mean(axis=2)
-        )
-        found[name] = Dependence(places, curves.mean(axis=0), curves.std(axis=0))
-    return found
+    functions = drawn(gp, points.reshape(-1, points.shape[-1]), seed)
+    curves = functions.reshape(*functions.shape[:2], len(places), OTHERS).mean(axis=3)
+    return {
+        name: Dependence(places, one.mean(axis=0), one.std(axis=0))
+        for name, one in zip(gp.table.names, curves, strict=True)
+    }
 
 
 def _places(gp: GaussianProcess, axis: int) -> Array:

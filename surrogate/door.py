@@ -15,12 +15,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
     from botorch.cross_validation import efficient_loo_cv
     from botorch.exceptions.errors import ModelFittingError
-    from botorch.exceptions.warnings import (
-        BadInitialCandidatesWarning,
-        BotorchWarning,
-        InputDataWarning,
-        OptimizationWarning,
-    )
+    from botorch.exceptions.warnings import BadInitialCandidatesWarning, InputDataWarning, OptimizationWarning
     from botorch.fit import fit_gpytorch_mll
     from botorch.models import SingleTaskGP
     from botorch.models.model_list_gp_regression import ModelListGP
@@ -101,7 +96,5 @@ def _ignore_understood() -> None:
     # BoTorch retries a fit or a search that stopped early, and keeps the best.
     warnings.filterwarnings("ignore", category=OptimizationWarning)
     warnings.filterwarnings("ignore", message="Optimization failed (in|on)", category=RuntimeWarning)
-    # In a few draws no measured point may keep the limits; whatever keeps them improves these.
-    warnings.filterwarnings("ignore", message="When all training points are infeasible", category=BotorchWarning)
     # Where an acquisition function is flat, random starts of its search are as good as any.
     warnings.filterwarnings("ignore", category=BadInitialCandidatesWarning)

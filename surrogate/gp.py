@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from mesoforge.errors import InputError
@@ -30,7 +29,7 @@ from mesoforge.surrogate.door import (
 from mesoforge.surrogate.kernel import FIRST_NOISE, LEAST, LEAST_NOISE, NOISE, Effects, Levels
 from mesoforge.surrogate.scale import in_units
 from mesoforge.surrogate.shared import left_out, level_likelihood, shared_likelihood
-from mesoforge.surrogate.table import Array, Groups, Table, check_inputs
+from mesoforge.surrogate.table import Array, Groups, Table, Which, check_inputs
 from mesoforge.surrogate.validation import LeaveOneOut, parts, some_rows
 
 STATE = "state/"
@@ -67,13 +66,21 @@ class GaussianProcess:
 
     def predict(self, X: Array) -> tuple[Array, Array]:
         """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d), its noise included."""
-        return in_units(*self._posterior(X, noise=True), self.table.by_logarithm)
+        return in_units(*self._posterior(X, noise=True), self.table.logged)
 
     def latent_sd(self, X: Array) -> Array:
         """Return the standard deviation (k, m) of the noise-free function at X (k, d)."""
         mean, variance = self._posterior(X, noise=False)
         raised = mean + self.log_noise / 2  # what is expected of a seed, as `expected` has it
-        return in_units(raised, variance, self.table.by_logarithm)[1]
+        return in_units(raised, variance, self.table.logged)[1]
+
+    def unlearned(self, X: Array) -> Array:
+        """Return the latent standard deviation (k, m) at X (k, d) over that of all rows, of outputs as learned.
+
+        Near 0 much was learned there, near 1 nothing; not a number or infinite where an output is constant.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.sqrt(self._posterior(X, noise=False)[1]) / self.table.learned.std(axis=0))
 
     @property
     def log_noise(self) -> Array:
@@ -82,7 +89,7 @@ class GaussianProcess:
             return np.zeros(len(self.models))
         somewhere = np.full((1, self.table.X.shape[1]), 0.5)
         noisy, exact = (self._posterior(somewhere, noise=noise)[1][0] for noise in (True, False))
-        return np.where(self.table.by_logarithm, noisy - exact, 0.0)
+        return np.where(self.table.logged, noisy - exact, 0.0)
 
     def _posterior(self, X: Array, *, noise: bool) -> tuple[Array, Array]:
         check_inputs(X, self.table.X.shape[1])
@@ -117,17 +124,17 @@ def loo(gp: GaussianProcess) -> LeaveOneOut:
     """
     if gp.table.groups is not None or gp.table.levels is not None:
         means, variances = zip(*(left_out(model, gp, parts(gp.table)) for model in gp.models), strict=True)
-        foretold = in_units(np.column_stack(means), np.column_stack(variances), gp.table.by_logarithm)
+        foretold = in_units(np.column_stack(means), np.column_stack(variances), gp.table.logged)
         found = (gp.table.Y, *foretold)
         return LeaveOneOut(gp.table.names, *(column[_of_level(gp)] for column in found))
     with torch.no_grad(), calm():
         posteriors = [cast("GPyTorchPosterior", efficient_loo_cv(model).posterior) for model in gp.models]
         mean = np.column_stack([posterior.mean.flatten().numpy() for posterior in posteriors])
         variance = np.column_stack([posterior.variance.flatten().numpy() for posterior in posteriors])
-    return LeaveOneOut(gp.table.names, gp.table.Y, *in_units(mean, variance, gp.table.by_logarithm))
+    return LeaveOneOut(gp.table.names, gp.table.Y, *in_units(mean, variance, gp.table.logged))
 
 
-def _of_level(gp: GaussianProcess) -> npt.NDArray[np.bool_]:
+def _of_level(gp: GaussianProcess) -> Which:
     rows = np.ones(len(gp.table), dtype=bool) if gp.table.levels is None else gp.table.levels == gp.level
     return rows if rows.any() else ~rows
 
@@ -196,29 +203,32 @@ def _model(table: Table, column: int, cheaper: int | None = None) -> SingleTaskG
             train_Yvar=None if known is None or likelihood is not None else tensor(known[:, None]),
             likelihood=likelihood,
             covar_module=Effects(table.X.shape[1], table.categories),
-            outcome_transform=_standardize(y),
+            outcome_transform=_standardize(table, column),
         ),
-        y,
+        table,
+        column,
     )
 
 
-def _standardize(y: Array) -> Standardize:
+def _standardize(table: Table, column: int) -> Standardize:
     """Return what brings an output to variance 1, in whatever unit it is, but where it differs by rounding alone."""
-    return Standardize(m=1, min_stdv=_rounding(y))
+    return Standardize(m=1, min_stdv=_rounding(table, column))
 
 
-def _with_scale(model: SingleTaskGP, y: Array) -> SingleTaskGP:
+def _with_scale(model: SingleTaskGP, table: Table, column: int) -> SingleTaskGP:
     """Return the model with a constant output known to rounding; BoTorch would doubt it by parts of its unit."""
-    if len(y) > 1 and y.std() <= _rounding(y):
+    rounding = _rounding(table, column)
+    if table.learned[:, column].std() <= rounding:
         transform = cast("Standardize", model.outcome_transform)
-        transform.stdvs.fill_(_rounding(y))
+        transform.stdvs.fill_(rounding)
         transform._stdvs_sq = transform.stdvs**2
     return model
 
 
-def _rounding(y: Array) -> float:
-    """Return what rounding may make of an output's size."""
-    return max(ROUNDING * float(np.abs(y).max(initial=0)), TINY)
+def _rounding(table: Table, column: int) -> float:
+    """Return what rounding may make of an output as it is learned: a share of its size, of a logarithm that share."""
+    size = 1.0 if table.logged[column] else float(np.abs(table.Y[:, column]).max())
+    return max(ROUNDING * size, TINY)
 
 
 def _independent() -> GaussianLikelihood:
@@ -236,10 +246,10 @@ def _of_levels(table: Table, column: int, cheaper: int) -> SingleTaskGP:
         tensor(y),
         likelihood=level_likelihood(X, table.groups, cheaper),
         covar_module=Levels(Effects(table.X.shape[1], table.categories, LEAST), cheaper),
-        outcome_transform=_standardize(y),
+        outcome_transform=_standardize(table, column),
         input_transform=AppendFeatures(torch.zeros(1, 1).double()),
     )
-    return _with_scale(model, y)
+    return _with_scale(model, table, column)
 
 
 def _tune(model: SingleTaskGP, table: Table, column: int) -> bool:

@@ -39,7 +39,7 @@ def moves(gp: GaussianProcess, X: Array, measured: Array, pending: Array) -> Mov
     """
     check_inputs(X, gp.table.X.shape[1])
     by = [_moves(model, _aimed(X), tensor(measured), tensor(pending)) for model in gp.models]
-    return Moves(gp.predict(X)[0], np.stack(by, axis=-1), gp.table.by_logarithm)
+    return Moves(gp.predict(X)[0], np.stack(by, axis=-1), gp.table.logged)
 
 
 def with_level(X: Array, levels: Groups) -> Array:

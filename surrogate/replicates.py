@@ -63,7 +63,8 @@ def worth_repeating(
 
     Both are judged by the same measure, the knowledge gradient over these points: E worth(mu + s z) - worth(mu), s_j =
     Cov(f_j, f_i) / sqrt(Var f_i + noise) for a measurement at i (Frazier et al. 2009). With the best one's aim for
-    worth it is the usual one, with the hypervolume that of several aims (Daulton et al. 2023).
+    worth it is the usual one, with the hypervolume that of several aims (Daulton et al. 2023). Of
+    logarithms the means move by a factor, as `Moves` has it.
 
     Args:
         gp: of all outputs.
@@ -75,7 +76,7 @@ def worth_repeating(
     """
     X, running = np.vstack([known, point]), np.zeros((0, len(point))) if pending is None else pending
     moves = Moves(
-        gp.predict(X)[0], np.stack([_moves(model, X, running) for model in gp.models], axis=-1), gp.table.by_logarithm
+        gp.predict(X)[0], np.stack([_moves(model, X, running) for model in gp.models], axis=-1), gp.table.logged
     )
     normal = np.random.default_rng(0).standard_normal((draws, 1, moves.mean.shape[1]))
     normal = np.vstack([normal, -normal])

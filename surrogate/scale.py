@@ -29,12 +29,25 @@ def in_units(mean: Array, variance: Array, logs: Which) -> tuple[Array, Array]:
     return whole, sd
 
 
+def together_in_units(mean: Array, covariance: Array, noise: Array, logs: bool) -> tuple[Array, Array, Array]:
+    """Return mean (k,) and covariance (k, k) of means over seeds at k points, and the variance (k,) of a seed.
+
+    They are given of the output as it is learned. Of a logarithm g with noise s^2 means are f = exp(g + s^2 / 2), and
+    Cov(f_i, f_j) = E f_i E f_j (exp(Cov(g_i, g_j)) - 1).
+    """
+    if not logs:
+        return mean, covariance, noise
+    latent = np.diag(covariance)
+    mean = np.exp(mean + (latent + noise) / 2)
+    return mean, np.outer(mean, mean) * np.expm1(covariance), mean**2 * (np.exp(latent + noise) - np.exp(latent))
+
+
 def expected(gp: GaussianProcess) -> Callable[[Tensor], Tensor]:
     """Return what maps functions drawn from the processes (..., m) to the outputs' means over seeds there (..., m).
 
     It is exp(g + s^2 / 2) of a logarithm g with noise s^2: the mean of many electrodes, which a confirmation measures.
     """
-    logs = gp.table.by_logarithm
+    logs = gp.table.logged
     if not logs.any():
         return lambda drawn: drawn
     chosen, raised = torch.as_tensor(logs), torch.as_tensor(gp.log_noise / 2)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from mesoforge.errors import InputError
-from mesoforge.surrogate.door import GPyTorchPosterior, calm, tensor
+from mesoforge.surrogate.door import GPyTorchPosterior, SingleTaskGP, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess
+from mesoforge.surrogate.scale import expected
 from mesoforge.surrogate.table import Array
 
 BASE = 256  # points of each of the two base samples
@@ -43,7 +44,7 @@ def sobol_indices(gp: GaussianProcess, seed: int = 0) -> dict[str, Indices]:
     """
     inputs = gp.table.X.shape[1]
     points = _design(inputs, seed)
-    return {name: _indices(drawn(gp, column, points, seed), inputs) for column, name in enumerate(gp.table.names)}
+    return {name: _indices(one, inputs) for name, one in zip(gp.table.names, drawn(gp, points, seed), strict=True)}
 
 
 def _design(inputs: int, seed: int) -> Array:
@@ -56,8 +57,8 @@ def _design(inputs: int, seed: int) -> Array:
     return np.vstack([first, second, *mixed])
 
 
-def _indices(drawn: Array, inputs: int) -> Indices:
-    curves = drawn.reshape(DRAWS, inputs + 2, BASE)
+def _indices(functions: Array, inputs: int) -> Indices:
+    curves = functions.reshape(DRAWS, inputs + 2, BASE)
     a, b, mixed = curves[:, 0], curves[:, 1], curves[:, 2:]
     variance = curves[:, :2].reshape(DRAWS, -1).var(axis=1)[:, None]
     if not bool(np.all(variance > 0)):
@@ -68,10 +69,16 @@ def _indices(drawn: Array, inputs: int) -> Indices:
     return Indices(first.mean(axis=0), first.std(axis=0), total.mean(axis=0), total.std(axis=0))
 
 
-def drawn(gp: GaussianProcess, column: int, points: Array, seed: int) -> Array:
-    """Return functions drawn from an output's noise-free posterior at points, (DRAWS, k); a seed draws the same."""
+def drawn(gp: GaussianProcess, points: Array, seed: int) -> Array:
+    """Return what the outputs' means over seeds may be at points (k, d), drawn from the posterior, (m, DRAWS, k)."""
+    functions = torch.tensor(np.stack([_drawn(model, points, seed) for model in gp.models], axis=-1))
+    return np.asarray(np.moveaxis(expected(gp)(functions).numpy(), -1, 0))
+
+
+def _drawn(model: SingleTaskGP, points: Array, seed: int) -> Array:
+    """Return functions drawn from the noise-free posterior of an output as it is learned, (DRAWS, k)."""
     with torch.no_grad(), calm(seed):
-        posterior = cast("GPyTorchPosterior", gp.models[column].posterior(tensor(points)))
+        posterior = cast("GPyTorchPosterior", model.posterior(tensor(points)))
         mean = posterior.mean.flatten().numpy()
         covariance = posterior.distribution.covariance_matrix.numpy()
     # The covariance has far less rank than points: its eigenvectors serve where a Cholesky factor would not exist.
@@ -80,5 +87,4 @@ def drawn(gp: GaussianProcess, column: int, points: Array, seed: int) -> Array:
         raise InputError("a posterior holds numbers that are not finite: look for extreme values in the training table")
     kept = values > values.max(initial=0) * 1e-12
     normal = np.random.default_rng(seed).standard_normal((DRAWS, int(kept.sum())))
-    found = mean + normal * np.sqrt(values[kept]) @ vectors[:, kept].T
-    return np.asarray(np.exp(found + gp.log_noise[column] / 2) if gp.table.by_logarithm[column] else found)
+    return np.asarray(mean + normal * np.sqrt(values[kept]) @ vectors[:, kept].T)

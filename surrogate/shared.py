@@ -113,7 +113,7 @@ def level_likelihood(X: Array, groups: Groups | None, cheaper: int) -> GaussianL
 def predict_within(gp: GaussianProcess, X: Array, group: int) -> tuple[Array, Array]:
     """Return mean (k, m) and standard deviation (k, m) of one new measurement at X (k, d) that is of a known group."""
     means, variances = zip(*(_predicted(model, _learned(model, gp), X, group) for model in gp.models), strict=True)
-    return in_units(np.column_stack(means), np.column_stack(variances), gp.table.by_logarithm)
+    return in_units(np.column_stack(means), np.column_stack(variances), gp.table.logged)
 
 
 def telling(gp: GaussianProcess, X: Array, group: int, pending: tuple[Array, Groups] | None = None) -> Array:
@@ -141,7 +141,7 @@ def left_out_within(gp: GaussianProcess) -> LeaveOneOut | None:
         return None
     alone = np.arange(len(groups))
     means, variances = zip(*(left_out(model, gp, alone) for model in gp.models), strict=True)
-    mean, sd = in_units(np.column_stack(means), np.column_stack(variances), gp.table.by_logarithm)
+    mean, sd = in_units(np.column_stack(means), np.column_stack(variances), gp.table.logged)
     return LeaveOneOut(gp.table.names, gp.table.Y[rows], mean[rows], sd[rows])
 
 

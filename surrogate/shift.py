@@ -11,6 +11,7 @@ import torch
 
 from mesoforge.surrogate.door import GPyTorchPosterior, calm, tensor
 from mesoforge.surrogate.gp import GaussianProcess
+from mesoforge.surrogate.scale import together_in_units
 from mesoforge.surrogate.table import Array, check_inputs
 
 LEAST_SD = 1e-9  # of an output's spread: keeps the covariance of exact measurements positive
@@ -35,8 +36,8 @@ class Shift:
 def shifts(gp: GaussianProcess, X: Array, Y: Array, sds: Array) -> dict[str, Shift]:
     """Return the shift of each output that was measured.
 
-    Model: y_i = f(x_i) + b + e_i with f the Gaussian process, e_i ~ N(0, s_i^2), and b ~ N(0, spread^2) before anything
-    was measured; with r = y - E f and C = Cov f + diag(s^2), b has the precision 1'C^-1 1 + 1 / spread^2.
+    Model: y_i = f(x_i) + b + e_i with f the output's mean over seeds, e_i ~ N(0, s_i^2), and b ~ N(0, spread^2) before
+    anything was measured; with r = y - E f and C = Cov f + diag(s^2), b has the precision 1'C^-1 1 + 1 / spread^2.
 
     Args:
         gp: of simulations.
@@ -55,16 +56,13 @@ def shifts(gp: GaussianProcess, X: Array, Y: Array, sds: Array) -> dict[str, Shi
 
 
 def _foretold(gp: GaussianProcess, column: int, X: Array) -> tuple[Array, Array, Array]:
-    """Return mean (k,) and covariance (k, k) of means over seeds of an output, and the variance (k,) of one seed."""
+    """Return mean (k,) and covariance (k, k) of an output's means over seeds at X, and the variance (k,) of a seed."""
     with torch.no_grad(), calm():
         posterior = cast("GPyTorchPosterior", gp.models[column].posterior(tensor(X)))
         mean, covariance = posterior.mean.flatten().numpy(), posterior.distribution.covariance_matrix.numpy()
         noisy = cast("GPyTorchPosterior", gp.models[column].posterior(tensor(X), observation_noise=True))
-        total = noisy.variance.flatten().numpy()
-    if gp.table.by_logarithm[column]:
-        mean = np.exp(mean + total / 2)
-        covariance, total = np.outer(mean, mean) * np.expm1(covariance), mean**2 * np.expm1(total)
-    return mean, covariance, total - np.diag(covariance)
+        seed = noisy.variance.flatten().numpy() - np.diag(covariance)
+    return together_in_units(mean, covariance, seed, bool(gp.table.logged[column]))
 
 
 def _shift(foretold: tuple[Array, Array, Array], y: Array, sds: Array, spread: float) -> Shift:

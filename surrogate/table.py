@@ -51,15 +51,15 @@ class Table:
         return len(self.X)
 
     @property
-    def by_logarithm(self) -> Which:
+    def logged(self) -> Which:
         """Which outputs (m,) are learned by their logarithm."""
         return np.isin(self.names, self.logs)
 
     @property
     def learned(self) -> Array:
         """Y (n, m) as the processes learn it: the logarithm where it is asked for."""
-        found = self.Y.copy()
-        found[:, self.by_logarithm] = np.log(found[:, self.by_logarithm])
+        found = self.Y.astype(np.float64)
+        found[:, self.logged] = np.log(found[:, self.logged])
         return found
 
     @property

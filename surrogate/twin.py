@@ -1,4 +1,4 @@
-"""The plain twin: the same Gaussian processes by scikit-learn, as a second opinion."""
+"""The plain twin: Gaussian processes by scikit-learn, of all outputs as they are, as a second opinion."""
 
 from __future__ import annotations
 

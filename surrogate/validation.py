@@ -49,8 +49,8 @@ class LeaveOneOut:
 
     def spread_at(self, mean: Array, logs: Which) -> Array:
         """Return by how much predictions (k, m) err, (k, m): as these; in proportion to themselves where ``logs``."""
-        sizes = np.where(logs, self.mean, 1.0), np.where(logs, mean, 1.0)
-        return np.asarray(sizes[1] * np.sqrt(np.mean(((self.measured - self.mean) / sizes[0]) ** 2, axis=0)))
+        here, there = (np.where(logs, one, 1.0) for one in (self.mean, mean))
+        return np.asarray(there * np.sqrt(np.mean(((self.measured - self.mean) / here) ** 2, axis=0)))
 
     def _named(self, values: Iterable[float]) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.names, values, strict=True)}
@@ -65,7 +65,7 @@ def least_sd(surrogate: Surrogate, mean: Array) -> Array:
     from mesoforge.surrogate.gp import GaussianProcess, loo
 
     if isinstance(surrogate, GaussianProcess):
-        return loo(surrogate).spread_at(mean, surrogate.table.by_logarithm)
+        return loo(surrogate).spread_at(mean, surrogate.table.logged)
     return np.zeros_like(mean)
 
 
@@ -134,7 +134,7 @@ def together(table: Table) -> Groups:
     return np.asarray(connected_components(edges, directed=False)[1][kinds], dtype=np.int64)
 
 
-def some_rows(table: Table, kept: npt.NDArray[np.bool_]) -> Table:
+def some_rows(table: Table, kept: Which) -> Table:
     """Return a table of some of the rows, (n,) true where kept."""
     variance = None if table.noise_variance is None else table.noise_variance[kept]
     groups, levels = (None if one is None else one[kept] for one in (table.groups, table.levels))

@@ -1,4 +1,4 @@
-"""Bayesian optimization: noisy improvement of the scores, sampled through Gaussian processes of the raw outputs."""
+"""Bayesian optimization: noisy improvement of the scores, sampled through Gaussian processes of the outputs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class BoTorch:
     is followed alone. With tolerances of inputs all of it is of means over what an input may turn out to be. Where
     physics failed before, all is weighed with the learned probability that it works.
 
-    Objectives are composite (Astudillo and Frazier 2019): the processes model the raw properties, and a match is scored
+    Objectives are composite (Astudillo and Frazier 2019): the processes model the properties, and a match is scored
     inside the Monte Carlo samples, since |y - target| is no Gaussian process. Noise is part of the model; pending
     points are integrated over.
     """
@@ -264,7 +264,6 @@ def _feasibility(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
 
 
 def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:
-    from botorch.acquisition.logei import qLogNoisyExpectedImprovement
     from botorch.acquisition.objective import GenericMCObjective
 
     scores = _scores(gp, view)
@@ -273,8 +272,7 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
     def followed(samples: Tensor, X: Tensor | None = None) -> Tensor:
         return _averaged(view.objectives.joined(scores(samples, X)), view)
 
-    kind = qLogNoisyExpectedImprovement if view.tolerances is None else _averaging()
-    return kind(
+    return _noisy_improvement()(
         gp.models[0] if single else gp.model,
         tensor(view.X),
         sampler=sampler,
@@ -285,11 +283,15 @@ def _improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> Acquisi
     )
 
 
-def _averaging() -> type[qLogNoisyExpectedImprovement]:
-    """Return BoTorch's noisy improvement where several places stand for one point, and limits are of their means."""
+def _noisy_improvement() -> type[qLogNoisyExpectedImprovement]:
+    """Return BoTorch's noisy improvement, with another worth of the best where no measured point keeps the limits.
+
+    Its own is six standard deviations below all, which of a logarithm is beyond measure; and it needs as many limits as
+    points, which is not so where several places stand for one point and limits are of their means.
+    """
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 
-    class Averaging(qLogNoisyExpectedImprovement):
+    class Bounded(qLogNoisyExpectedImprovement):
         """Finds the best of points that keep the limits; where none does, everything improves."""
 
         def _compute_best_feasible_objective(self, samples: Tensor, obj: Tensor) -> Tensor:
@@ -298,7 +300,7 @@ def _averaging() -> type[qLogNoisyExpectedImprovement]:
                 obj = torch.where(limit(samples) < 0, obj, low)
             return obj.amax(dim=-1)
 
-    return Averaging
+    return Bounded
 
 
 def _hypervolume_improvement(gp: GaussianProcess, view: View, sampler: MCSampler) -> AcquisitionFunction:

@@ -133,7 +133,7 @@ def test_functions_drawn_have_the_mean_that_is_foretold(gp: GaussianProcess) -> 
     latent = gp.latent_sd(SOME)
     assert np.all(np.abs(functions.mean(axis=0) - gp.predict(SOME)[0]) < 5 * latent / np.sqrt(20000))
     np.testing.assert_allclose(functions.std(axis=0), latent, rtol=0.05)
-    curves = drawn(gp, 0, SOME, 0)
+    curves = drawn(gp, SOME, 0)[0]
     assert np.all(np.abs(curves.mean(axis=0) - gp.predict(SOME)[0][:, 0]) < 5 * latent[:, 0] / np.sqrt(len(curves)))
     assert np.all(partial_dependence(gp, 0)["tau"].mean > 0)
 
@@ -154,6 +154,23 @@ def test_noise_of_replicates_is_that_of_their_logarithm() -> None:
     assert known.noise_variance is not None
     assert np.sqrt(known.noise_variance[0, 0]) == pytest.approx(NOISE, rel=0.3)
     assert np.sqrt(fit_gp(known).log_noise[0]) == pytest.approx(np.sqrt(known.noise_variance[0, 0]), rel=1e-6)
+
+
+def test_where_little_was_learned_is_said_of_small_values_as_of_large_ones() -> None:
+    table = made(30, 5)
+    near = table.X[:, 0] < 0.6  # beyond, the output falls to a tenth
+    gp = fit_gp(replace(table, X=table.X[near], Y=table.Y[near]))
+    inside, outside = gp.unlearned(np.array([[0.3, 0.5], [1.0, 0.5]]))[:, 0]
+    assert inside < 0.35 < 0.6 < outside
+
+
+@pytest.mark.parametrize("size", [1.0, 5.0])
+def test_an_output_that_differs_by_rounding_alone_is_constant_whatever_its_size(size: float) -> None:
+    X = np.random.default_rng(0).random((8, 2))
+    y = size * (1 + 4e-15 * np.random.default_rng(1).standard_normal(8))
+    mean, sd = fit_gp(Table(X, y[:, None], ("tau",), logs=("tau",))).predict(SOME)
+    np.testing.assert_allclose(mean, size)
+    assert sd.max() < 1e-8 * size
 
 
 # What one more measurement would move
