@@ -23,14 +23,15 @@ from mesoforge.surrogate.gp import fit_gp
 
 
 def crowded(rows: int, inputs: int, objectives: int, pending: int, seed: int) -> View:
-    """Return a view of smooth noisy objectives, each least at a place of its own."""
+    """Return a view of smooth noisy objectives, each least at a place of its own, one learned by logarithm."""
     rng = np.random.default_rng(seed)
     X, places = rng.random((rows, inputs)), rng.random((objectives, inputs))
     exact = ((X[:, None] - places) ** 2).sum(axis=2)
     Y = exact + 0.02 * rng.standard_normal((rows, objectives))
+    names = ["tortuosity_factor", *(f"y{one}" for one in range(1, objectives))]
     return View(
         space=Space.from_mapping({f"x{axis}": {"low": 0, "high": 1} for axis in range(inputs)}),
-        objectives=Objectives.from_mapping({f"y{one}": "minimize" for one in range(objectives)}),
+        objectives=Objectives.from_mapping(dict.fromkeys(names, "minimize")),
         X=X,
         Y=Y,
         pending=rng.random((pending, inputs)),
