@@ -36,7 +36,6 @@ from mesoforge.optimize.campaign import Campaign
 from mesoforge.optimize.journal import Journal
 from mesoforge.optimize.learning import points, properties
 from mesoforge.optimize.pareto import hypervolume, reference_point
-from mesoforge.optimize.view import logs_of
 from mesoforge.surrogate.gp import fit_gp
 from mesoforge.surrogate.table import Table
 from mesoforge.surrogate.validation import NORMAL_95, least_sd
@@ -189,8 +188,8 @@ def unseen(pairs: Sequence[tuple[Run, Run]]) -> None:
 
 def _asked(mine: Run, other: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return of the other run's points: foretold mean and sd, the nearest of mine as measured, and the physics."""
-    names = mine.campaign.problem.objectives.outputs
-    gp = fit_gp(Table(mine.points, mine.observed, names, logs=logs_of(names, mine.observed)))
+    objectives = mine.campaign.problem.objectives
+    gp = fit_gp(Table(mine.points, mine.observed, objectives.outputs, logs=objectives.logs(mine.observed)))
     mean, sd = gp.predict(other.points)
     nearest = np.linalg.norm(other.points[:, None] - mine.points[None], axis=2).argmin(axis=1)
     return mean, np.maximum(sd, least_sd(gp, mean)), mine.observed[nearest], other.observed

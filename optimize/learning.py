@@ -14,7 +14,7 @@ from mesoforge.optimize.sequence import sobol_points
 from mesoforge.optimize.space import ENOUGH, Space
 from mesoforge.optimize.strategies.sobol import SOBOL
 from mesoforge.optimize.trial import Estimate, Measured, Trial
-from mesoforge.optimize.view import View, logs_of
+from mesoforge.optimize.view import View
 from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 from mesoforge.surrogate.validation import least_sd
 
@@ -63,7 +63,7 @@ def training_table(problem: Problem, known: tuple[Trial, ...], reuse: bool = Fal
     outputs, categories = problem.objectives.outputs, problem.space.categories
     shared, sizes = groups(problem, known, reuse), levels(problem.fidelity, known)
     X, Y = points(problem, known), properties(problem, known)
-    logs = logs_of(outputs, Y)
+    logs = problem.objectives.logs(Y)
     table = Table(X, Y, outputs, categories=categories, groups=shared, levels=sizes, logs=logs)
     if sizes is not None or len({tuple(trial.values.values()) for trial in known}) == len(known):
         return table

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 Goal: TypeAlias = Literal["minimize", "maximize", "match"]
 GOALS = ("minimize", "maximize", "match")
+PROPORTIONAL = ("tortuosity_factor", "macmullin_number", "cbd_hindrance")
+"""How the names of properties begin that scatter and err in proportion to themselves: their logarithm is learned.
+
+They resist transport, and never are near 0; rows left out are foretold with a higher density so, and no better of most
+else (decision 0025).
+"""
 KEYS = ("goal", "match", "tolerance", "threshold", "weight")
 TINY = 1e-12  # keeps the slope of a root finite where every target is met
 Numbers = TypeVar("Numbers", "float", "Array", "Tensor")
@@ -115,6 +121,11 @@ class Objectives(Several[Objective]):
     def outputs(self) -> tuple[str, ...]:
         """All properties that matter, in the order of the columns of Y: objectives, then what else has a limit."""
         return tuple(dict.fromkeys((*self.names, *self.limits.names)))
+
+    def logs(self, Y: Array) -> tuple[str, ...]:
+        """Return which outputs are learned by their logarithm, of values Y (n, k): of `PROPORTIONAL`, positive ones."""
+        pairs = zip(self.outputs, Y.T, strict=True)
+        return tuple(name for name, y in pairs if name.startswith(PROPORTIONAL) and bool(np.all(y > 0)))
 
     def shifted(self, by: Mapping[str, float]) -> Objectives:
         """Return the objectives of a simulation of which measured properties lie higher by so much."""

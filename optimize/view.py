@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,12 +18,6 @@ from mesoforge.surrogate.table import Array, Groups, Surrogate, Table
 if TYPE_CHECKING:
     from mesoforge.surrogate.viability import Viability
 
-PROPORTIONAL = ("tortuosity_factor", "macmullin_number", "cbd_hindrance")
-"""How the names of properties begin that scatter and err in proportion to themselves: their logarithm is learned.
-
-They resist transport, and never are near 0; rows left out are foretold with a higher density so, and no better of most
-else (decision 0025).
-"""
 SAME = 1e-6  # points of the unit cube nearer than this are one point, where the view says nothing else
 VIABLE = 0.5  # probability of success below which nothing is proposed
 
@@ -103,7 +97,7 @@ class View:
         if self.known is not None:
             return self.known
         names, categories = self.objectives.outputs, self.space.categories
-        logs = logs_of(names, self.Y)
+        logs = self.objectives.logs(self.Y)
         return Table(self.X, self.Y, names, categories=categories, groups=self.groups, logs=logs)
 
     def admissible(self, point: Array) -> bool:
@@ -147,13 +141,6 @@ class Strategy(Protocol):
             NoProposal: The numerics failed.
         """
         ...
-
-
-def logs_of(names: Sequence[str], Y: Array) -> tuple[str, ...]:
-    """Return which outputs are learned by their logarithm, of their names and values (n, m): positive ones alone."""
-    return tuple(
-        name for name, y in zip(names, Y.T, strict=True) if name.startswith(PROPORTIONAL) and bool(np.all(y > 0))
-    )
 
 
 def _nearest(point: Array, others: Array) -> float:

@@ -145,7 +145,7 @@ def save_gp(gp: GaussianProcess, path: Path) -> None:
     arrays |= {"X": gp.table.X, "Y": gp.table.Y, "names": np.array(gp.table.names)}
     arrays |= {"categories": np.array(gp.table.categories, dtype=np.int64)} if gp.table.categories else {}
     optional = {"noise_variance": gp.table.noise_variance, "groups": gp.table.groups, "levels": gp.table.levels}
-    optional |= {"logs": np.array(gp.table.logs) if gp.table.logs else None}
+    arrays |= {"logs": np.array(gp.table.logs)} if gp.table.logs else {}
     arrays |= {name: value for name, value in optional.items() if value is not None}
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)

@@ -63,8 +63,8 @@ def worth_repeating(
 
     Both are judged by the same measure, the knowledge gradient over these points: E worth(mu + s z) - worth(mu), s_j =
     Cov(f_j, f_i) / sqrt(Var f_i + noise) for a measurement at i (Frazier et al. 2009). With the best one's aim for
-    worth it is the usual one, with the hypervolume that of several aims (Daulton et al. 2023). Of
-    logarithms the means move by a factor, as `Moves` has it.
+    worth it is the usual one, with the hypervolume that of several aims (Daulton et al. 2023). Of logarithms
+    the means move by a factor, as `Moves` has it.
 
     Args:
         gp: of all outputs.
@@ -75,9 +75,7 @@ def worth_repeating(
         pending: points (p, d) that are being measured: they will tell, but not yet what.
     """
     X, running = np.vstack([known, point]), np.zeros((0, len(point))) if pending is None else pending
-    moves = Moves(
-        gp.predict(X)[0], np.stack([_moves(model, X, running) for model in gp.models], axis=-1), gp.table.logged
-    )
+    moves = _moves(gp, X, running)
     normal = np.random.default_rng(0).standard_normal((draws, 1, moves.mean.shape[1]))
     normal = np.vstack([normal, -normal])
     before = worth(moves.mean[None])[0]
@@ -86,7 +84,13 @@ def worth_repeating(
     return best if gains[best] > max(gains[-1], DUST * float(np.ptp(worth(moves.mean[:, None])))) else None
 
 
-def _moves(model: SingleTaskGP, X: Array, pending: Array) -> Array:
+def _moves(gp: GaussianProcess, X: Array, pending: Array) -> Moves:
+    """Return how a measurement at each of X (k, d) moves the means there, which do not wait for what is pending."""
+    by = [_moves_of(model, X, pending) for model in gp.models]
+    return Moves(gp.predict(X)[0], np.stack(by, axis=-1), gp.table.logged)
+
+
+def _moves_of(model: SingleTaskGP, X: Array, pending: Array) -> Array:
     """Return by how much one standard deviation of a measurement at i moves the mean at j, (i, j), as it is learned."""
     with torch.no_grad(), calm():
         posterior = cast("GPyTorchPosterior", model.posterior(tensor(np.vstack([pending, X]))))

@@ -19,7 +19,6 @@ from mesoforge.optimize.objectives import Objectives
 from mesoforge.optimize.problem import Budget, Problem
 from mesoforge.optimize.tolerances import Tolerances
 from mesoforge.optimize.trial import Measured, Trial
-from mesoforge.optimize.view import logs_of
 from mesoforge.surrogate.gp import GaussianProcess, fit_gp
 
 TAU = "tortuosity_factor_z"
@@ -45,8 +44,9 @@ def learned(running: Campaign) -> GaussianProcess:
 
 def test_positive_resistances_to_transport_and_nothing_else_are_learned_by_their_logarithm() -> None:
     names = ("porosity", TAU, "macmullin_number_z", "electronic_conductivity_z")
+    objectives = Objectives.from_mapping(dict.fromkeys(names, "minimize"))
     Y = np.array([[0.3, 2.0, 2.0, 0.1], [0.4, 3.0, 0.0, 0.2]])
-    assert logs_of(names, Y) == (TAU,)
+    assert objectives.logs(Y) == (TAU,)
 
 
 WAYS: dict[str, dict[str, Any]] = {

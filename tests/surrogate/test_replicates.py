@@ -77,8 +77,9 @@ def test_what_is_being_measured_counts_as_measured_though_not_what_it_will_say()
     noisy = replicated(0.05, seeds=1)
     gp = fit_gp(replace(noisy, noise_variance=np.full(noisy.Y.shape, 0.05**2)))
     place, none = np.array([[0.6]]), np.zeros((0, 1))
-    alone, then = (_moves(gp.models[0], place, running) for running in (none, place))
+    alone, then = (_moves(gp, place, running) for running in (none, place))
     latent = gp.latent_sd(place) ** 2
     left = 1 / (1 / latent + 1 / 0.05**2)
-    np.testing.assert_allclose(alone, latent / np.sqrt(latent + 0.05**2), rtol=1e-5)
-    np.testing.assert_allclose(then, left / np.sqrt(left + 0.05**2), rtol=1e-5)
+    assert alone.mean == then.mean
+    np.testing.assert_allclose(alone.by[0], latent / np.sqrt(latent + 0.05**2), rtol=1e-5)
+    np.testing.assert_allclose(then.by[0], left / np.sqrt(left + 0.05**2), rtol=1e-5)
